@@ -1,0 +1,1 @@
+"""Pushes from inside the platform what a release contract allows."""
