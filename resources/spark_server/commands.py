@@ -1,0 +1,109 @@
+"""What the command line does.
+
+Belongs here: set-up, the foreground server with its end, the detached one. Not here: arguments (__main__.py).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from types import FrameType
+
+from resources.errors import ServerFailed
+from resources.spark_server import process_file
+from resources.spark_server.jars import fetch_jars
+from resources.spark_server.jvm import find_jvm
+from resources.spark_server.layout import Layout
+from resources.spark_server.server import START_SECONDS, SparkServer
+
+
+@dataclass(frozen=True)
+class StartOptions:
+    port: int
+    heap: str
+    cores: int
+    lifeline: bool
+
+
+def prepare(layout: Layout, *, aot: bool = True) -> None:
+    """Makes what the server needs and is not there yet; says what took how long."""
+    jvm = find_jvm()
+    began = time.monotonic()
+    fetched = fetch_jars(layout, jvm)
+    print(
+        f"Spark jars: {'fetched in %.0f s' % (time.monotonic() - began) if fetched else 'there'}", flush=True
+    )
+
+
+def start(layout: Layout, options: StartOptions) -> int:
+    """Runs the server until SIGINT, SIGTERM or, with a lifeline, the end of standard input; its exit code."""
+    running = process_file.read(layout)
+    if running:
+        raise ServerFailed(f"A server already runs here, on port {running.port}: `stop` it first, or use it.")
+    server = SparkServer(layout, find_jvm(), options.port, heap=options.heap, cores=options.cores)
+    over = threading.Event()
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        over.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end)
+    server.start()
+    if options.lifeline:
+        threading.Thread(target=_watch_standard_input, args=(over,), daemon=True).start()
+    process_file.write(layout, process_file.Running(os.getpid(), options.port))
+    try:
+        waited = server.wait_ready(over=over)
+        if not over.is_set():
+            print(f"ready at {server.url} after {waited:.1f} s", flush=True)
+        while not over.wait(0.2):
+            code = server.wait(0)
+            if code is not None:
+                raise ServerFailed(
+                    f"The Spark server ended by itself with exit code {code}; its log is above."
+                )
+    finally:
+        server.stop()
+        process_file.remove(layout)
+    return 0
+
+
+def start_detached(layout: Layout, options: StartOptions) -> int:
+    """Starts `start` in a session of its own and returns when the server is ready."""
+    layout.server.mkdir(parents=True, exist_ok=True)
+    log = layout.server / "server.log"
+    command = [sys.executable, "-m", "resources.spark_server", "start", "--port", str(options.port)]
+    command += ["--heap", options.heap, "--cores", str(options.cores)]
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        running = process_file.read(layout)
+        if running and running.pid == child.pid and running.ready:
+            print(
+                f"ready at sc://127.0.0.1:{options.port}; stop it with `python -m resources.spark_server stop`"
+            )
+            return 0
+        if child.poll() is not None:
+            raise ServerFailed(f"The server did not start: {_last_line(log.read_text())} (the log is {log})")
+        time.sleep(0.1)
+    child.terminate()
+    raise ServerFailed(f"The server was not ready within {START_SECONDS:.0f} s; its log is {log}.")
+
+
+def _watch_standard_input(over: threading.Event) -> None:
+    while sys.stdin.buffer.read(4096):
+        pass
+    over.set()
+
+
+def _last_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it said nothing"

@@ -1,0 +1,85 @@
+"""What the server is started with: Java's options and Spark's settings.
+
+Belongs here: each option and why. Not here: starting the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from resources.spark_server.jvm import Jvm
+
+MAIN_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
+LOOPBACK = "127.0.0.1"
+
+_OPENED = (
+    *("java.lang", "java.lang.invoke", "java.lang.reflect", "java.io", "java.net", "java.nio", "java.util"),
+    *("java.util.concurrent", "java.util.concurrent.atomic", "jdk.internal.ref", "sun.nio.ch", "sun.nio.cs"),
+    "sun.util.calendar",
+)
+"""The packages of java.base that Spark reaches into; the list of its launcher's JavaModuleOptions."""
+
+
+def java_options(jvm: Jvm, heap: str, scratch: Path) -> list[str]:
+    """Java's own options, without class path and AOT."""
+    options = [
+        f"-Xmx{heap}",
+        "-Xss4m",
+        "-XX:+ExitOnOutOfMemoryError",  # a wounded server answers, and fails, for hours
+        f"-XX:ErrorFile={scratch}/hs_err_%p.log",
+        f"-Djava.io.tmpdir={scratch}",
+        "-Dio.netty.tryReflectionSetAccessible=true",
+        *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED),
+        "--add-opens=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
+    ]
+    if jvm.feature >= 24:
+        options += ["--sun-misc-unsafe-memory-access=allow", "--enable-native-access=ALL-UNNAMED"]
+    else:
+        options.append("--add-opens=java.base/sun.security.action=ALL-UNNAMED")  # gone from Java 24
+    return options
+
+
+def spark_settings(port: int, scratch: Path, cores: int, env: Mapping[str, str]) -> dict[str, str]:
+    """Spark's settings for a server of Delta tables on one machine."""
+    return {
+        "spark.app.name": "pushlake",
+        "spark.master": f"local[{cores}]",
+        "spark.driver.host": LOOPBACK,
+        "spark.driver.bindAddress": LOOPBACK,
+        "spark.connect.grpc.binding.address": LOOPBACK,
+        "spark.connect.grpc.binding.port": str(port),
+        "spark.ui.enabled": "false",
+        "spark.local.dir": str(scratch),
+        "spark.sql.warehouse.dir": str(scratch / "warehouse"),
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.default.parallelism": str(cores),
+        "spark.sql.shuffle.partitions": str(cores),
+        "spark.databricks.delta.snapshotPartitions": "1",
+        **_s3_settings(env),
+    }
+
+
+def _s3_settings(env: Mapping[str, str]) -> dict[str, str]:
+    """S3 by the standard AWS variables. Credentials stay in the environment: settings can be read by any client."""
+    settings = {
+        "fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+        "fs.s3a.endpoint.region": env.get("AWS_DEFAULT_REGION", env.get("AWS_REGION", "eu-west-2")),
+        "fs.s3a.input.stream.type": "classic",  # the default of Hadoop 3.5 needs a jar more
+        "fs.s3a.audit.enabled": "false",
+    }
+    endpoint = env.get("AWS_ENDPOINT_URL")
+    if endpoint:
+        settings |= {
+            "fs.s3a.endpoint": endpoint,
+            "fs.s3a.path.style.access": "true",
+            "fs.s3a.connection.ssl.enabled": str(urlsplit(endpoint).scheme == "https").lower(),
+        }
+    if "AWS_ACCESS_KEY_ID" in env:
+        provider = "software.amazon.awssdk.auth.credentials.EnvironmentVariableCredentialsProvider"
+        settings["fs.s3a.aws.credentials.provider"] = provider
+    return {f"spark.hadoop.{name}": value for name, value in settings.items()}

@@ -1,0 +1,176 @@
+"""The server's process: started, awaited, stopped.
+
+Belongs here: one JVM on this machine. Not here: its options (options.py), the command line (__main__.py).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from resources.errors import ServerFailed, SetUpFailed
+from resources.spark_server.jvm import Jvm
+from resources.spark_server.layout import HERE, Layout
+from resources.spark_server.options import LOOPBACK, MAIN_CLASS, java_options, spark_settings
+
+START_SECONDS = 120.0
+STOP_SECONDS = 15.0
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def listening(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+class SparkServer:
+    """One Spark Connect server; `with SparkServer(...) as server:` stops it at the end.
+
+    Parameters: `heap` is Java's -Xmx; `cores` the tasks that run at once; `env` what the JVM sees, the AWS variables
+    among them; `extra` further options of Java (the AOT training run uses them).
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        jvm: Jvm,
+        port: int,
+        *,
+        heap: str = "2g",
+        cores: int = 4,
+        env: Mapping[str, str] | None = None,
+        extra: Sequence[str] = (),
+        log: Path | None = None,
+    ) -> None:
+        self._layout = layout
+        self._jvm = jvm
+        self.port = port
+        self._heap = heap
+        self._cores = cores
+        self._env = {**(os.environ if env is None else env), "SPARK_LOCAL_IP": LOOPBACK}
+        self._extra = tuple(extra)
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"sc://{LOOPBACK}:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Starts the JVM and returns at once. Raises SetUpFailed without jars, ServerFailed if the port is taken."""
+        if not any(self._layout.jars.glob("*.jar")):
+            raise SetUpFailed(
+                "The Spark server's jars are missing: run `python -m resources.spark_server prepare`."
+            )
+        if listening(self.port):
+            raise ServerFailed(
+                f"Port {self.port} is taken: stop what listens there, or name another with --port."
+            )
+        scratch = self._layout.server / str(self.port)
+        scratch.mkdir(parents=True, exist_ok=True)
+        arguments = scratch / "java.args"
+        arguments.write_text("\n".join(map(_quoted, self._arguments(scratch))) + "\n")
+        output = self._log.open("ab") if self._log else None
+        try:
+            self._process = subprocess.Popen(
+                [str(self._jvm.java), f"@{arguments}"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=scratch,
+                env=self._env,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 (one call of prctl, which takes no lock)
+            )
+        finally:
+            if output:
+                output.close()
+
+    def wait_ready(self, seconds: float = START_SECONDS, over: threading.Event | None = None) -> float:
+        """Waits until the server listens (or `over` is set); the seconds that took.
+
+        Raises ServerFailed when it stops or is too slow.
+        """
+        began = time.monotonic()
+        while (waited := time.monotonic() - began) < seconds:
+            if listening(self.port) or (over and over.is_set()):
+                return waited
+            code = self._process.poll() if self._process else None
+            if self._process is None or code is not None:
+                raise ServerFailed(
+                    f"The Spark server stopped while it started (exit code {code}); {self._where()}."
+                )
+            time.sleep(0.05)
+        self.stop()
+        raise ServerFailed(f"The Spark server was not ready within {seconds:.0f} s; {self._where()}.")
+
+    def wait(self, seconds: float | None = None) -> int | None:
+        """Waits for the process to end; its exit code, or None after `seconds`."""
+        if self._process is None:
+            return None
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def stop(self) -> None:
+        """Asks the process to end, and ends it when it does not within STOP_SECONDS."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        if self.wait(STOP_SECONDS) is None:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        self.wait_ready()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _arguments(self, scratch: Path) -> list[str]:
+        settings = spark_settings(self.port, scratch, self._cores, self._env)
+        return [
+            *java_options(self._jvm, self._heap, scratch),
+            *self._extra,
+            f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}",
+            *(f"-D{name}={value}" for name, value in settings.items()),
+            *("-cp", os.pathsep.join(map(str, self._layout.class_path()))),
+            MAIN_CLASS,
+        ]
+
+    def _where(self) -> str:
+        return f"its log is {self._log}" if self._log else "its log is above"
+
+
+def _quoted(argument: str) -> str:
+    """An argument as Java's @file wants it."""
+    return '"' + argument.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _die_with_parent() -> None:
+    """Runs in the child before Java does: Linux then ends it with its parent, even one that was killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, 15)  # PR_SET_PDEATHSIG, SIGTERM
