@@ -1,0 +1,29 @@
+"""Release contracts: what may leave the platform, and nothing else may.
+
+The path through this package: source.py reads a file with its line numbers, schema.py holds it against the Open Data Contract
+Standard, build.py makes the typed Contract of it, check.py asks what one file alone cannot answer. model.py is what all others use.
+"""
+
+from publisher.contracts.check import check_contracts, check_database_columns, load_contracts
+from publisher.contracts.model import (
+    Contract,
+    Derivation,
+    Domain,
+    Field,
+    SourceColumn,
+    SubjectStep,
+)
+from publisher.contracts.problems import Problem
+
+__all__ = [
+    "Contract",
+    "Derivation",
+    "Domain",
+    "Field",
+    "Problem",
+    "SourceColumn",
+    "SubjectStep",
+    "check_contracts",
+    "check_database_columns",
+    "load_contracts",
+]

@@ -1,0 +1,121 @@
+"""A release contract as typed, immutable data: the one list of entities and fields that everything else reads.
+
+Belongs here: shapes. Not here: reading YAML (load.py), what is allowed (check.py), how a value is derived (vocabulary.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+FieldType = Literal["string", "boolean", "integer", "date"]
+ColumnType = Literal["string", "boolean", "integer", "date", "timestamp"]
+Precision = Literal["second", "minute", "hour"]
+DomainKind = Literal["boolean", "integer", "date", "enum", "pattern"]
+
+PSEUDONYM_PATTERN = "^[0-9a-f]{32}$"
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The values that a field can hold, so that the lake can check what arrives.
+
+    `values` is set for `enum`, `pattern` (anchored; the same in Python and Java) for `pattern`; `minimum`, `maximum`
+    and `step` belong to `integer`.
+    """
+
+    kind: DomainKind
+    values: tuple[str, ...] | None = None
+    pattern: str | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+    step: int | None = None
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """A column of the platform's table, as the contract declares it. Its name is no secret; its values are."""
+
+    name: str
+    type: ColumnType
+    physical_type: str
+    encrypted: bool
+    required: bool
+    classification: str
+    natural_identifier: bool
+    surrogate: bool
+    description: str
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """A parsed `transformLogic`: which function of which column, with which arguments."""
+
+    function: str
+    column: str
+    args: tuple[str, ...]
+    text: str
+    domain: Domain
+    reveals: str
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field that leaves."""
+
+    name: str
+    type: FieldType
+    required: bool
+    derivation: Derivation
+    sources: tuple[str, ...]
+    classification: str
+    description: str
+    tags: tuple[str, ...]
+    k_group: str | None
+    primary_key: bool
+
+
+@dataclass(frozen=True)
+class SubjectStep:
+    """One step of the path from a row to its person: `column` of `table` points to the next table's key, the last to the person."""
+
+    table: str
+    column: str
+
+
+@dataclass(frozen=True)
+class Contract:
+    """All that may leave the platform about one entity."""
+
+    entity: str
+    version: str
+    file: str
+    description: str
+    purpose: str
+    limitations: str
+    owner: str
+    table: str
+    columns: dict[str, SourceColumn]
+    fields: tuple[Field, ...]
+    withheld: tuple[str, ...]
+    key_column: str
+    key_namespace: str
+    subject: tuple[SubjectStep, ...]
+    subject_namespace: str | None
+    precision: Precision
+    freshness: timedelta
+    retention_days: int
+    erasure_days: int
+
+    @property
+    def source_columns(self) -> tuple[str, ...]:
+        """The columns that a field reads, the key first: all that the outbox may hold."""
+        return tuple(dict.fromkeys([self.key_column, *(field.derivation.column for field in self.fields)]))
+
+    def field(self, name: str) -> Field:
+        """Raises KeyError for a name that the contract does not have."""
+        for field in self.fields:
+            if field.name == name:
+                return field
+        raise KeyError(f"{self.entity} has no field {name!r}; it has {', '.join(f.name for f in self.fields)}")
