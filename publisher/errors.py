@@ -10,6 +10,7 @@ may hold a value, so each is built from names only.
     ├── PermanentError         repeating cannot help: the event is parked
     │   ├── Unreleasable       a row that the contract does not let out: becomes a dead letter
     │   └── RecordTooLarge     an event larger than a stream record
+    ├── RuleBroken             (also a ValueError) one value breaks one rule; says the rule, never the value
     └── TransientError         repeating may help: retried with backoff, without end
 """
 
@@ -48,6 +49,10 @@ class TransientError(PublisherError):
 
 class PermanentError(PublisherError):
     """Will not succeed when repeated."""
+
+
+class RuleBroken(PublisherError, ValueError):
+    """One value breaks one rule. The text names the rule only; whoever catches it adds entity, field and position."""
 
 
 class Unreleasable(PermanentError):

@@ -141,7 +141,7 @@ def _fields(source: ContractSource, released: Placed, table: str, columns: dict[
         custom = {str(c["property"]): c.get("value") for c in entry.get("customProperties", [])}
         fields.append(
             Field(
-                name=name, type=expected, required=bool(entry.get("required", False)), derivation=derivation,
+                name=name, type=expected, required=bool(entry.get("required", False)), derivation=derivation, options=entry.get("logicalTypeOptions", {}),
                 sources=tuple(entry.get("transformSourceObjects", ())), classification=str(entry.get("classification")),
                 description=str(entry.get("description", "")), tags=tuple(entry.get("tags", ())),
                 k_group=custom.get("kGroup"), primary_key=bool(entry.get("primaryKey", False)),

@@ -5,9 +5,10 @@ Belongs here: shapes. Not here: reading YAML (load.py), what is allowed (check.p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 FieldType = Literal["string", "boolean", "integer", "date"]
 ColumnType = Literal["string", "boolean", "integer", "date", "timestamp"]
@@ -68,6 +69,7 @@ class Field:
     type: FieldType
     required: bool
     derivation: Derivation
+    options: Mapping[str, Any]
     sources: tuple[str, ...]
     classification: str
     description: str

@@ -86,22 +86,24 @@ def _leaves(error: ValidationError) -> list[ValidationError]:
 
 def _message(error: ValidationError) -> str:
     rule, instance = error.validator, error.instance
+    expected: Any = error.validator_value
     if rule == "required" and isinstance(instance, dict):
-        return f"missing {', '.join(k for k in error.validator_value if k not in instance)}"
+        return f"missing {', '.join(k for k in expected if k not in instance)}"
     if rule in {"additionalProperties", "unevaluatedProperties"} and isinstance(instance, dict):
         known = set(error.schema.get("properties", {})) if isinstance(error.schema, dict) else set()
         unknown = [k for k in instance if f"'{k}'" in error.message and k not in known]
         return f"unknown key {', '.join(map(str, unknown)) or ''}".strip()
     if rule == "type":
-        return f"must be of type {error.validator_value}"
+        return f"must be of type {expected}"
     if rule == "enum":
         return "is none of the values that the standard allows"
     return f"breaks the standard's rule `{rule}`"
 
 
 def _remedy(error: ValidationError) -> str:
+    expected: Any = error.validator_value
     if error.validator == "enum":
-        return f"Write one of: {', '.join(map(str, error.validator_value))}"
+        return f"Write one of: {', '.join(map(str, expected))}"
     if error.validator == "required":
         return "Add it"
     if error.validator in {"additionalProperties", "unevaluatedProperties"}:

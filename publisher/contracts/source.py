@@ -77,7 +77,7 @@ def read_source(path: Path) -> ContractSource:
         source.problem((), "", "not readable as YAML", "Mend the file")
         return source
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
     if isinstance(data, dict):
         source.data = data
     else:

@@ -14,9 +14,11 @@ from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from typing import Any, ClassVar
 
 from publisher.contracts.model import ColumnType, Domain, FieldType, SourceColumn
+from publisher.errors import RuleBroken
 
 CALL = re.compile(r"([a-z_]+)\(\s*([a-z_][a-z0-9_]*)\s*((?:,\s*[A-Za-z0-9_.-]+\s*)*)\)")
 NAMESPACE = re.compile(r"[a-z][a-z0-9_]*")
@@ -27,7 +29,7 @@ COPYABLE = frozenset({"public", "internal"})
 
 Options = Mapping[str, Any]
 Derive = Callable[[Any], "str | int | bool"]
-"""From a column's non-null value to the field's value. Raises ValueError, whose text names the rule and no value."""
+"""From a column's non-null value to the field's value. Raises RuleBroken, whose text names the rule and no value."""
 
 
 class Function(ABC):
@@ -184,7 +186,7 @@ class BirthBand(Function):
 
         def band(value: date) -> str:
             if not FIRST_BIRTH_YEAR <= value.year <= LAST_BIRTH_YEAR:
-                raise ValueError(f"a year of birth outside {FIRST_BIRTH_YEAR} to {LAST_BIRTH_YEAR}")
+                raise RuleBroken(f"a year of birth outside {FIRST_BIRTH_YEAR} to {LAST_BIRTH_YEAR}")
             start = value.year - value.year % width
             return f"{start}-{start + width - 1}"
 
@@ -210,7 +212,7 @@ class Band(Function):
 
     def labels(self, args: Sequence[str]) -> tuple[str, ...]:
         edges = [int(a) for a in args]
-        middle = [f"{low}-{high - 1}" for low, high in zip(edges, edges[1:], strict=False)]
+        middle = [f"{low}-{high - 1}" for low, high in pairwise(edges)]
         return (f"<{edges[0]}", *middle, f"{edges[-1]}+")
 
     def domain(self, args: Sequence[str], options: Options) -> Domain:
@@ -230,7 +232,7 @@ class MoneyBand(Band):
     name, signature = "money_band", "money_band(column, pounds, …)"
 
     def labels(self, args: Sequence[str]) -> tuple[str, ...]:
-        middle = [f"{low}-{high}" for low, high in zip(args, args[1:], strict=False)]
+        middle = [f"{low}-{high}" for low, high in pairwise(args)]
         return (f"<{args[0]}", *middle, f"{args[-1]}+")
 
     def derive(self, args: Sequence[str], options: Options) -> Derive:
@@ -322,7 +324,7 @@ class PostcodeArea(Function):
         def area(value: str) -> str:
             match = UK_POSTCODE.fullmatch(value.strip().upper())
             if match is None:
-                raise ValueError("not a full UK postcode")
+                raise RuleBroken("not a full UK postcode")
             return match[1]
 
         return area
@@ -351,7 +353,7 @@ class OneOf(Function):
 
         def pick(value: str) -> str:
             if value not in allowed:
-                raise ValueError("not one of the values that the contract lists")
+                raise RuleBroken("not one of the values that the contract lists")
             return value
 
         return pick
@@ -411,7 +413,7 @@ def _within(options: Options) -> Callable[[int], int]:
 
     def bounded(value: int) -> int:
         if not low <= value <= high:
-            raise ValueError(f"outside the contract's range of {low} to {high}")
+            raise RuleBroken(f"outside the contract's range of {low} to {high}")
         return value
 
     return bounded
@@ -422,7 +424,7 @@ def _matching(pattern: str) -> Callable[[str], str]:
 
     def matched(value: str) -> str:
         if not compiled.fullmatch(value):
-            raise ValueError("does not match the contract's pattern")
+            raise RuleBroken("does not match the contract's pattern")
         return value
 
     return matched

@@ -1,0 +1,119 @@
+"""The wire format: one JSON line an event, the same bytes for the same event on any day.
+
+Belongs here: the envelope's form, partitions and digests. Not here: what a record holds (release.py).
+
+The line is canonical: compact JSON, keys in a fixed order, every field of the contract present (null where it has no value). The lake
+relies on it: it rebuilds each line from what it parsed, and trusts a line only when the bytes are the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import xxhash
+
+from publisher.contracts.model import Precision
+
+PARTITIONS = 256
+DIGEST_SEED = 42
+"""Spark's xxhash64 has this seed, so that both sides compute the same digest."""
+
+EPOCH_BITS = 48
+"""`seq` is epoch · 2⁴⁸ + a number of the database's sequence."""
+
+MANIFEST = "_manifest"
+MANIFEST_VERSION = "1.0.0"
+UPSERTS = frozenset({"insert", "update", "snapshot"})
+DELETES = frozenset({"delete", "erase"})
+OPS = UPSERTS | DELETES
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasedEvent:
+    """An event as it leaves. `line` has no newline; `digest` is its XXH64, unsigned."""
+
+    entity: str
+    op: str
+    key: str
+    seq: int
+    line: bytes
+    partition: int
+    digest: int
+
+
+def encode(
+    *,
+    entity: str,
+    op: str,
+    key: str,
+    seq: int,
+    committed_at: str,
+    contract: str,
+    subject: str | None,
+    has_subject: bool,
+    record: Mapping[str, Any] | None,
+) -> ReleasedEvent:
+    """Builds the line of one event. `subject` is left out where the entity has no person, null where the person is not known."""
+    event: dict[str, Any] = {"entity": entity, "op": op, "key": key, "seq": seq}
+    if has_subject:
+        event["subject"] = subject
+    event["committed_at"] = committed_at
+    event["contract"] = contract
+    if record is not None:
+        event["record"] = record
+    line = orjson.dumps(event)
+    return ReleasedEvent(entity, op, key, seq, line, partition_of(entity, key), digest_of(line))
+
+
+def partition_of(entity: str, key: str) -> int:
+    """The partition (0 to 255) in which all events of a key keep their order."""
+    return hashlib.sha256(f"{entity}:{key}".encode()).digest()[0]
+
+
+def explicit_hash_key(partition: int) -> str:
+    """Kinesis' 128-bit hash key for a partition: spreads 256 partitions evenly over any number of shards."""
+    return str(partition << 120)
+
+
+def digest_of(line: bytes) -> int:
+    """XXH64 of a line without its newline, as an unsigned number."""
+    return xxhash.xxh64_intdigest(line, DIGEST_SEED)
+
+
+def cut_time(moment: datetime, precision: Precision) -> str:
+    """ISO 8601 in UTC, cut (never rounded up) to the contract's precision.
+
+    The time of an event could otherwise undo a truncated date in its record.
+    """
+    moment = moment.astimezone(UTC).replace(microsecond=0)
+    if precision != "second":
+        moment = moment.replace(second=0)
+    if precision == "hour":
+        moment = moment.replace(minute=0)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def manifest(
+    *, of: str, seq_from: int, seq_to: int, revision: int, closed_at: datetime, events: int, dead_letters: int, digest: int
+) -> ReleasedEvent:
+    """The event that accounts for the range (`seq_from`, `seq_to`] of one entity."""
+    closed = cut_time(closed_at, "second")
+    record = {
+        "of": of,
+        "seq_from": seq_from,
+        "seq_to": seq_to,
+        "revision": revision,
+        "closed_at": closed,
+        "events": events,
+        "dead_letters": dead_letters,
+        "digest": str(digest % 2**64),
+    }
+    return encode(
+        entity=MANIFEST, op="manifest", key=of, seq=seq_to, committed_at=closed, contract=MANIFEST_VERSION,
+        subject=None, has_subject=False, record=record,
+    )  # fmt: skip
