@@ -1,0 +1,1 @@
+"""The demo's cloud: PostgreSQL and an emulator of the AWS services used, each one process on this machine."""
