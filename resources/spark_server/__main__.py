@@ -5,74 +5,84 @@ Belongs here: arguments, words and exit codes. Not here: what the commands do.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
+
+import click
 
 from resources.errors import ResourceError
 from resources.spark_server import commands, process_file
 from resources.spark_server.layout import default_layout
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    arguments = _parser().parse_args(argv)
-    layout = default_layout()
-    try:
-        if arguments.command == "prepare":
-            commands.prepare(layout, aot=not arguments.no_aot)
-        elif arguments.command == "start":
-            options = commands.StartOptions(
-                arguments.port, arguments.heap, arguments.cores, arguments.lifeline
-            )
-            return (
-                commands.start_detached(layout, options)
-                if arguments.detach
-                else commands.start(layout, options)
-            )
-        elif arguments.command == "stop":
-            stopped = process_file.stop(layout)
-            print(f"stopped the server on port {stopped.port}" if stopped else "no server runs here")
-        else:
-            running = process_file.read(layout)
-            if running is None or not running.ready:
-                print(
-                    "no server runs here"
-                    if running is None
-                    else f"the server on port {running.port} is starting"
-                )
-                return 1
-            print(f"a server is ready at sc://127.0.0.1:{running.port}")
-    except ResourceError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+_folder = click.option(
+    "--folder", type=click.Path(path_type=Path), help="Where this server writes; default: `spark` in the state folder."
+)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m resources.spark_server", description=__doc__)
-    every = parser.add_subparsers(dest="command", required=True)
-    prepare = every.add_parser(
-        "prepare", help="fetch the jars and make the AOT cache, where they are not there yet"
-    )
-    prepare.add_argument("--no-aot", action="store_true", help="only the jars")
-    start = every.add_parser("start", help="run the server until it is interrupted")
-    start.add_argument(
-        "--port", type=int, default=_default_port(), help="default: the port of SPARK_REMOTE, or 15002"
-    )
-    start.add_argument("--heap", default=os.environ.get("PUSHLAKE_SPARK_HEAP", "2g"), help="Java's -Xmx")
-    start.add_argument("--cores", type=int, default=int(os.environ.get("PUSHLAKE_SPARK_CORES", "4")))
-    start.add_argument("--detach", action="store_true", help="return when the server is ready")
-    start.add_argument("--lifeline", action="store_true", help="stop when standard input closes")
-    every.add_parser("stop", help="stop the server that runs here")
-    every.add_parser("status", help="exit 0 if a server is ready here")
-    return parser
+@click.group(help="The warm Spark Connect server of the lake.")
+def cli() -> None:
+    pass
+
+
+@cli.command()
+@click.option("--aot/--no-aot", default=True, help="Make the AOT cache too (a training run, once).")
+def prepare(aot: bool) -> None:
+    """Fetch the jars and make the AOT cache, where they are not there yet."""
+    commands.prepare(default_layout(), aot=aot)
+
+
+@cli.command()
+@click.option("--port", type=int, default=lambda: _default_port(), help="Default: the port of SPARK_REMOTE, or 15002.")
+@click.option("--heap", default="2g", envvar="PUSHLAKE_SPARK_HEAP", show_default=True, help="Java's -Xmx.")
+@click.option("--cores", default=4, envvar="PUSHLAKE_SPARK_CORES", show_default=True, help="Tasks that run at once.")
+@click.option("--detach", is_flag=True, help="Return when the server is ready.")
+@click.option("--lifeline", is_flag=True, help="Stop when standard input closes.")
+@_folder
+def start(port: int, heap: str, cores: int, detach: bool, lifeline: bool, folder: Path | None) -> None:
+    """Run the server until it is interrupted."""
+    options = commands.StartOptions(port, heap, cores, lifeline)
+    run: Callable[..., Any] = commands.start_detached if detach else commands.start
+    run(default_layout(folder), options)
+
+
+@cli.command()
+@_folder
+def stop(folder: Path | None) -> None:
+    """Stop the server that runs here."""
+    stopped = process_file.stop(default_layout(folder))
+    click.echo(f"stopped the server on port {stopped.port}" if stopped else "no server runs here")
+
+
+@cli.command()
+@_folder
+def status(folder: Path | None) -> None:
+    """Say whether a server is ready here; exit code 1 if not."""
+    running = process_file.read(default_layout(folder))
+    if running is None:
+        click.echo("no server runs here")
+    elif running.ready:
+        click.echo(f"a server is ready at sc://127.0.0.1:{running.port}")
+        return
+    else:
+        click.echo(f"the server on port {running.port} is starting")
+    sys.exit(1)
 
 
 def _default_port() -> int:
     return urlsplit(os.environ.get("SPARK_REMOTE", "")).port or 15002
 
 
+def main() -> None:
+    try:
+        cli(prog_name="python -m resources.spark_server")
+    except ResourceError as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -14,6 +14,8 @@ import time
 from dataclasses import dataclass
 from types import FrameType
 
+import click
+
 from resources.errors import ServerFailed
 from resources.spark_server import process_file
 from resources.spark_server.jars import fetch_jars
@@ -35,13 +37,12 @@ def prepare(layout: Layout, *, aot: bool = True) -> None:
     jvm = find_jvm()
     began = time.monotonic()
     fetched = fetch_jars(layout, jvm)
-    print(
-        f"Spark jars: {'fetched in %.0f s' % (time.monotonic() - began) if fetched else 'there'}", flush=True
-    )
+    took = f"fetched in {time.monotonic() - began:.0f} s" if fetched else "there"
+    click.echo(f"Spark jars: {took}")
 
 
-def start(layout: Layout, options: StartOptions) -> int:
-    """Runs the server until SIGINT, SIGTERM or, with a lifeline, the end of standard input; its exit code."""
+def start(layout: Layout, options: StartOptions) -> None:
+    """Runs the server until SIGINT, SIGTERM or, with a lifeline, the end of standard input."""
     running = process_file.read(layout)
     if running:
         raise ServerFailed(f"A server already runs here, on port {running.port}: `stop` it first, or use it.")
@@ -60,37 +61,30 @@ def start(layout: Layout, options: StartOptions) -> int:
     try:
         waited = server.wait_ready(over=over)
         if not over.is_set():
-            print(f"ready at {server.url} after {waited:.1f} s", flush=True)
+            click.echo(f"ready at {server.url} after {waited:.1f} s")
         while not over.wait(0.2):
             code = server.wait(0)
             if code is not None:
-                raise ServerFailed(
-                    f"The Spark server ended by itself with exit code {code}; its log is above."
-                )
+                raise ServerFailed(f"The Spark server ended by itself with exit code {code}; its log is above.")
     finally:
         server.stop()
         process_file.remove(layout)
-    return 0
 
 
-def start_detached(layout: Layout, options: StartOptions) -> int:
+def start_detached(layout: Layout, options: StartOptions) -> None:
     """Starts `start` in a session of its own and returns when the server is ready."""
     layout.server.mkdir(parents=True, exist_ok=True)
     log = layout.server / "server.log"
     command = [sys.executable, "-m", "resources.spark_server", "start", "--port", str(options.port)]
-    command += ["--heap", options.heap, "--cores", str(options.cores)]
+    command += ["--folder", str(layout.server), "--heap", options.heap, "--cores", str(options.cores)]
     with log.open("wb") as output:
-        child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-        )
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         running = process_file.read(layout)
         if running and running.pid == child.pid and running.ready:
-            print(
-                f"ready at sc://127.0.0.1:{options.port}; stop it with `python -m resources.spark_server stop`"
-            )
-            return 0
+            click.echo(f"ready at sc://127.0.0.1:{options.port}; stop it with `python -m resources.spark_server stop`")
+            return
         if child.poll() is not None:
             raise ServerFailed(f"The server did not start: {_last_line(log.read_text())} (the log is {log})")
         time.sleep(0.1)

@@ -50,7 +50,7 @@ def _retrieve(layout: Layout, jvm: Jvm, target: Path) -> None:
         *("-jar", str(ivy), "-settings", str(_SETTINGS), "-ivy", str(_MODULES)),
         *("-retrieve", f"{target}/{_PATTERN}", "-types", "jar"),
     ]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode != 0 or not any(target.glob("*.jar")):
         said = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         errors = said[said.index(":::: ERRORS") + 1 :] if ":::: ERRORS" in said else said

@@ -70,9 +70,7 @@ def _candidates() -> Iterator[Path]:
 
 def _probe(java: Path) -> Jvm | None:
     try:
-        shown = subprocess.run(
-            [str(java), "-version"], capture_output=True, text=True, timeout=30, check=True
-        )
+        shown = subprocess.run([str(java), "-version"], capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     match = _VERSION.search(shown.stderr)

@@ -17,9 +17,10 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Layout:
-    """The state folder (`.lake` by default) and what the server keeps in it."""
+    """The state folder (`.lake` by default) and what the server keeps in it; `folder` moves what one server writes."""
 
     state: Path
+    folder: Path | None = None
 
     @property
     def jars(self) -> Path:
@@ -32,7 +33,7 @@ class Layout:
     @property
     def server(self) -> Path:
         """Logs, process file and scratch space of the running server."""
-        return self.state / "spark"
+        return self.folder or self.state / "spark"
 
     @property
     def aot_cache(self) -> Path:
@@ -50,6 +51,6 @@ class Layout:
         return sorted(self.jars.glob("*.jar")) + sorted(self.pyspark_jars.glob("*.jar"))
 
 
-def default_layout() -> Layout:
+def default_layout(folder: Path | None = None) -> Layout:
     """The state folder that PUSHLAKE_STATE names, else `.lake` where the command runs."""
-    return Layout(Path(os.environ.get("PUSHLAKE_STATE", ".lake")).resolve())
+    return Layout(Path(os.environ.get("PUSHLAKE_STATE", ".lake")).resolve(), folder.resolve() if folder else None)

@@ -79,13 +79,9 @@ class SparkServer:
     def start(self) -> None:
         """Starts the JVM and returns at once. Raises SetUpFailed without jars, ServerFailed if the port is taken."""
         if not any(self._layout.jars.glob("*.jar")):
-            raise SetUpFailed(
-                "The Spark server's jars are missing: run `python -m resources.spark_server prepare`."
-            )
+            raise SetUpFailed("The Spark server's jars are missing: run `python -m resources.spark_server prepare`.")
         if listening(self.port):
-            raise ServerFailed(
-                f"Port {self.port} is taken: stop what listens there, or name another with --port."
-            )
+            raise ServerFailed(f"Port {self.port} is taken: stop what listens there, or name another with --port.")
         scratch = self._layout.server / str(self.port)
         scratch.mkdir(parents=True, exist_ok=True)
         arguments = scratch / "java.args"
@@ -99,7 +95,7 @@ class SparkServer:
                 stderr=output,
                 cwd=scratch,
                 env=self._env,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 (one call of prctl, which takes no lock)
+                preexec_fn=_die_with_parent,
             )
         finally:
             if output:
@@ -116,9 +112,7 @@ class SparkServer:
                 return waited
             code = self._process.poll() if self._process else None
             if self._process is None or code is not None:
-                raise ServerFailed(
-                    f"The Spark server stopped while it started (exit code {code}); {self._where()}."
-                )
+                raise ServerFailed(f"The Spark server stopped while it started (exit code {code}); {self._where()}.")
             time.sleep(0.05)
         self.stop()
         raise ServerFailed(f"The Spark server was not ready within {seconds:.0f} s; {self._where()}.")

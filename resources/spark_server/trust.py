@@ -22,7 +22,7 @@ _BUNDLES = (
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
     "/etc/ssl/ca-bundle.pem",  # SUSE
 )
-_PASSWORD = "pushlake"  # a trust store holds no secret; Java's reader wants a password all the same
+_PASSWORD = "pushlake"  # noqa: S105 (a trust store holds no secret; Java's reader wants a password all the same)
 
 
 def trust_options(state: Path) -> list[str]:
@@ -66,9 +66,7 @@ def _certificates(bundle: bytes) -> Iterator[Certificate]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for block in re.findall(
-            rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", bundle, re.DOTALL
-        ):
+        for block in re.findall(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", bundle, re.DOTALL):
             try:
                 yield x509.load_pem_x509_certificate(block)
             except (ValueError, DeprecationWarning, UserWarning):
