@@ -1,0 +1,1 @@
+"""What the platform says it sent, held against what bronze has."""

@@ -1,0 +1,1 @@
+"""The ledger of landed objects, and the batches it makes of them."""

@@ -1,0 +1,1 @@
+"""What is true now, and what was true when: pure functions of the events in bronze."""

@@ -1,0 +1,51 @@
+"""Canonical lines into typed rows.
+
+Belongs here: the shape of bronze's rows and of manifests. Not here: whether a line may come in (`canonical.py`, `validate.py`).
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lake_assets.transforms.rules import record_columns
+from lake_assets.transforms.validate import EntityRule
+
+
+def typed_events(lines: DataFrame, rule: EntityRule, batch: int) -> DataFrame:
+    """The rows of `bronze/<entity>` from `lines(object, line)`, all canonical lines of that entity.
+
+    `_digest` is the XXH64 (seed 42) of the line, as a signed number. A delete has nulls in the record's columns.
+    """
+    event = _parsed(lines, rule)
+    record = [_typed(F.col("event.record")[name], kind).alias(name) for name, kind in record_columns(rule).items()]
+    subject = F.col("event.subject") if rule.has_subject else F.lit(None).cast("string")
+    return event.select(
+        *record,
+        F.col("event.op").alias("_op"),
+        F.col("event.key").alias("_key"),
+        _typed(F.col("event.seq"), "BIGINT").alias("_seq"),
+        subject.alias("_subject"),
+        _typed(F.col("event.committed_at"), "TIMESTAMP").alias("_committed_at"),
+        F.col("event.contract").alias("_contract"),
+        F.xxhash64("line").alias("_digest"),
+        F.col("object").alias("_object"),
+        F.lit(batch).cast("bigint").alias("_batch"),
+    )
+
+
+def typed_manifests(lines: DataFrame, rule: EntityRule, batch: int) -> DataFrame:
+    """The rows of `ops/manifests`: the record's fields, and where each manifest came from."""
+    event = _parsed(lines, rule)
+    record = [_typed(F.col("event.record")[name], kind).alias(name) for name, kind in record_columns(rule).items()]
+    return event.select(*record, F.col("object").alias("_object"), F.lit(batch).cast("bigint").alias("_batch"))
+
+
+def _parsed(lines: DataFrame, rule: EntityRule) -> DataFrame:
+    record = ", ".join(f"`{field.name}`: STRING" for field in rule.fields)
+    schema = f"op STRING, key STRING, seq STRING, subject STRING, committed_at STRING, contract STRING, record STRUCT<{record}>"
+    return lines.select("object", "line", F.from_json("line", schema).alias("event"))
+
+
+def _typed(text: Column, kind: str) -> Column:
+    return text if kind == "STRING" else text.try_cast(kind)

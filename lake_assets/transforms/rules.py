@@ -1,0 +1,124 @@
+"""What the lake expects of each entity, made from the contracts: the one place where `lake_assets` turns them into rules.
+
+Belongs here: contracts to rules and column lists. Not here: applying the rules (`validate.py` in Python, `canonical.py` in Spark).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from publisher.contracts import Contract, Field
+from publisher.wire import DELETES, MANIFEST, MANIFEST_VERSION, UPSERTS
+
+from lake_assets.transforms.validate import MAX_SEQ, EntityRule, FieldRule, Rules
+
+PSEUDONYM = "^[0-9a-f]{32}$"
+_PRECISION = {
+    "second": None,
+    "minute": "^[0-9-]{10}T[0-9]{2}:[0-9]{2}:00Z$",
+    "hour": "^[0-9-]{10}T[0-9]{2}:00:00Z$",
+}
+SPARK_TYPES = {"string": "STRING", "boolean": "BOOLEAN", "integer": "BIGINT", "date": "DATE", "timestamp": "TIMESTAMP"}
+
+ENVELOPE_COLUMNS = {
+    "_op": "STRING",
+    "_key": "STRING",
+    "_seq": "BIGINT",
+    "_subject": "STRING",
+    "_committed_at": "TIMESTAMP",
+    "_contract": "STRING",
+    "_digest": "BIGINT",
+    "_object": "STRING",
+    "_batch": "BIGINT",
+}
+
+
+def rules_of(contracts: Mapping[str, Contract]) -> Rules:
+    """The rule of every entity, and of the manifests that account for them."""
+    rules = {entity: _entity_rule(contract) for entity, contract in contracts.items()}
+    rules[MANIFEST] = _manifest_rule(tuple(contracts))
+    return rules
+
+
+def _entity_rule(contract: Contract) -> EntityRule:
+    return EntityRule(
+        entity=contract.entity,
+        versions=(contract.version,),
+        writes=tuple(sorted(UPSERTS)),
+        deletes=tuple(sorted(DELETES)),
+        has_subject=bool(contract.subject),
+        key=FieldRule("key", "string", pattern=PSEUDONYM),
+        subject=FieldRule("subject", "string", pattern=PSEUDONYM),
+        seq=FieldRule("seq", "integer", minimum=1, maximum=MAX_SEQ),
+        committed_at=FieldRule("committed_at", "timestamp", pattern=_PRECISION[contract.precision]),
+        fields=tuple(_field_rule(field) for field in contract.fields),
+    )
+
+
+def _field_rule(field: Field) -> FieldRule:
+    domain = field.derivation.domain
+    return FieldRule(
+        name=field.name,
+        type=field.type,
+        required=field.required,
+        values=domain.values,
+        pattern=domain.pattern,
+        minimum=domain.minimum,
+        maximum=domain.maximum,
+        step=domain.step,
+    )
+
+
+def _manifest_rule(entities: tuple[str, ...]) -> EntityRule:
+    count = {"minimum": 0, "maximum": MAX_SEQ}
+    return EntityRule(
+        entity=MANIFEST,
+        versions=(MANIFEST_VERSION,),
+        writes=("manifest",),
+        deletes=(),
+        has_subject=False,
+        key=FieldRule("key", "string", values=entities),
+        subject=FieldRule("subject", "string"),
+        seq=FieldRule("seq", "integer", **count),
+        committed_at=FieldRule("committed_at", "timestamp"),
+        fields=(
+            FieldRule("of", "string", values=entities),
+            FieldRule("seq_from", "integer", **count),
+            FieldRule("seq_to", "integer", **count),
+            FieldRule("revision", "integer", **count),
+            FieldRule("closed_at", "timestamp"),
+            FieldRule("events", "integer", **count),
+            FieldRule("dead_letters", "integer", **count),
+            FieldRule("digest", "string", pattern="^(0|[1-9][0-9]{0,19})$"),
+        ),
+        seq_field="seq_to",
+    )
+
+
+def record_columns(rule: EntityRule) -> dict[str, str]:
+    """The columns of an entity's record with their Spark types, in contract order."""
+    return {field.name: SPARK_TYPES[field.type] for field in rule.fields}
+
+
+def bronze_columns(rule: EntityRule) -> dict[str, str]:
+    """The columns of `bronze/<entity>`."""
+    return record_columns(rule) | ENVELOPE_COLUMNS
+
+
+def silver_columns(rule: EntityRule) -> dict[str, str]:
+    """The columns of `silver/<entity>`: the record, and of the envelope what the winner's rule needs."""
+    kept = ("_key", "_seq", "_subject", "_committed_at", "_contract", "_digest")
+    return record_columns(rule) | {name: ENVELOPE_COLUMNS[name] for name in kept}
+
+
+def history_columns(rule: EntityRule) -> dict[str, str]:
+    """The columns of `silver/<entity>_history`."""
+    kept = ("_key", "_subject", "_op", "_committed_at", "_contract", "_digest")
+    spans = {
+        "_seq_from": "BIGINT",
+        "_seq_to": "BIGINT",
+        "_valid_from": "TIMESTAMP",
+        "_valid_to": "TIMESTAMP",
+        "_is_current": "BOOLEAN",
+    }
+    return record_columns(rule) | {name: ENVELOPE_COLUMNS[name] for name in kept} | spans

@@ -1,0 +1,332 @@
+"""The reference of what bronze accepts: one JSON value in, its canonical line or one named reason out.
+
+Belongs here: splitting a raw line into JSON values and judging each. Not here: Spark (`strict.py` runs this in it), contracts
+(`rules.py` turns them into these rules). Imports the standard library only: it is sent by value to Spark's Python workers,
+where this project need not be installed.
+
+Nothing that leaves this module holds a value: a rejection carries a reason, names of fields, a digest and a length.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+NOT_JSON = "not JSON"
+INVALID_UTF8 = "invalid UTF-8"
+TOO_LARGE = "too large"
+TOO_DEEP = "nested too deeply"
+NOT_AN_OBJECT = "not an object"
+DUPLICATED_KEY = "duplicated key"
+UNKNOWN_ENTITY = "unknown entity"
+UNKNOWN_OP = "unknown operation"
+UNKNOWN_VERSION = "unknown contract version"
+UNKNOWN_FIELD = "unknown field"
+MISSING_FIELD = "missing required field"
+WRONG_TYPE = "wrong type"
+OUT_OF_RANGE = "out of range"
+OUTSIDE_DOMAIN = "outside domain"
+DISAGREES = "envelope and record disagree"
+
+MAX_VALUE_BYTES = 1 << 20
+MAX_SEQ = (1 << 63) - 1
+MAX_INTEGER_DIGITS = 20
+
+DATE = re.compile(r"(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}")
+TIMESTAMP = re.compile(r"(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+PLAIN = re.compile(r'[ !#-\[\]-~]*')
+"""What any text of a contract is made of: printable ASCII without quote and backslash, so that JSON writes it one way only."""
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}")
+_SPACE = re.compile(r"[ \t\r\n]*")
+_ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
+
+
+@dataclass(frozen=True)
+class FieldRule:
+    """What one value may be. `type` is string, boolean, integer, date or timestamp; the rest narrows it."""
+
+    name: str
+    type: str
+    required: bool = True
+    values: tuple[str, ...] | None = None
+    pattern: str | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+    step: int | None = None
+
+
+@dataclass(frozen=True)
+class EntityRule:
+    """What an event of one entity looks like on the wire. The first of `fields` repeats the envelope's key."""
+
+    entity: str
+    versions: tuple[str, ...]
+    writes: tuple[str, ...]
+    deletes: tuple[str, ...]
+    has_subject: bool
+    key: FieldRule
+    subject: FieldRule
+    seq: FieldRule
+    committed_at: FieldRule
+    fields: tuple[FieldRule, ...]
+    seq_field: str | None = None
+
+    @property
+    def envelope(self) -> tuple[str, ...]:
+        """The names of the envelope, in wire order, without `record`."""
+        subject = ("subject",) if self.has_subject else ()
+        return ("entity", "op", "key", "seq", *subject, "committed_at", "contract")
+
+
+Rules = dict[str, EntityRule]
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A valid event, as the publisher would have written it."""
+
+    entity: str
+    line: str
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A value that bronze refuses: why, in which fields, and how to recognise its bytes in the raw object."""
+
+    reason: str
+    fields: tuple[str, ...]
+    entity: str | None
+    seq: int | None
+    digest: str
+    length: int
+
+
+@dataclass(frozen=True)
+class _Problem:
+    reason: str
+    fields: tuple[str, ...] = ()
+
+
+class _Number:
+    """A number that is no contract integer: a fraction, an exponent, or more digits than any integer here has."""
+
+    def __init__(self, text: str) -> None:
+        digits = text.lstrip("-")
+        self.integral = digits.isdigit()
+
+
+def judge_line(raw: bytes, rules: Rules, limit: int = MAX_VALUE_BYTES) -> Iterator[Accepted | Rejected]:
+    """Judges each JSON value of a raw line, in order; blank lines hold none.
+
+    What follows the first place that is not JSON is one value: where the next one would begin is anybody's guess.
+    """
+    # Bytes that are not UTF-8 survive as lone surrogates, so that only the value that holds them is lost.
+    text = raw.decode("utf-8", "surrogateescape")
+    decoder = _Decoder()
+    position = _skip_space(text, 0)
+    while position < len(text):
+        value, end, problem = decoder.decode(text, position)
+        piece = text[position:end]
+        yield _judge_value(piece.encode("utf-8", "surrogateescape"), piece, value, problem, decoder.repeated, rules, limit)
+        position = _skip_space(text, end)
+
+
+def _skip_space(text: str, position: int) -> int:
+    match = _SPACE.match(text, position)
+    return match.end() if match else position
+
+
+class _Decoder:
+    """A strict JSON decoder that remembers repeated keys and never builds a huge number."""
+
+    def __init__(self) -> None:
+        self.repeated: list[str] = []
+        self._json = json.JSONDecoder(
+            object_pairs_hook=self._pairs,
+            parse_int=lambda text: int(text) if len(text) <= MAX_INTEGER_DIGITS else _Number(text),
+            parse_float=_Number,
+            parse_constant=self._constant,
+        )
+
+    def decode(self, text: str, position: int) -> tuple[Any, int, _Problem | None]:
+        """The value at `position` and where it ends; on a problem it ends with the line."""
+        self.repeated.clear()
+        try:
+            value, end = self._json.raw_decode(text, position)
+        except RecursionError:
+            return None, len(text), _Problem(TOO_DEEP)
+        except ValueError:
+            return None, len(text), _Problem(NOT_JSON)
+        return value, end, None
+
+    def _pairs(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            seen: set[str] = set()
+            for name, _ in pairs:
+                if name in seen:
+                    self.repeated.append(name)
+                seen.add(name)
+        return found
+
+    @staticmethod
+    def _constant(text: str) -> Any:
+        raise ValueError("NaN and Infinity are not JSON")
+
+
+def _judge_value(
+    raw: bytes, text: str, value: Any, problem: _Problem | None, repeated: list[str], rules: Rules, limit: int
+) -> Accepted | Rejected:
+    if len(raw) > limit:
+        problem = _Problem(TOO_LARGE)
+    elif _ESCAPED_BYTE.search(text):
+        problem = _Problem(INVALID_UTF8)
+    elif problem is None and not isinstance(value, dict):
+        problem = _Problem(NOT_AN_OBJECT)
+    elif problem is None and repeated:
+        problem = _Problem(DUPLICATED_KEY, _names(repeated))
+    elif problem is None:
+        rule = rules.get(value["entity"]) if isinstance(value.get("entity"), str) else None
+        problem = judge_event(value, rule)
+        if problem is None and rule is not None:
+            return Accepted(rule.entity, canonical(value, rule))
+    entity, seq = _readable(value)
+    assert problem is not None
+    return Rejected(problem.reason, problem.fields, entity, seq, hashlib.sha256(raw).hexdigest(), len(raw))
+
+
+def _readable(value: Any) -> tuple[str | None, int | None]:
+    if not isinstance(value, dict):
+        return None, None
+    entity, seq = value.get("entity"), value.get("seq")
+    return (
+        entity if isinstance(entity, str) and _NAME.fullmatch(entity) else None,
+        seq if isinstance(seq, int) and not isinstance(seq, bool) and 0 < seq <= MAX_SEQ else None,
+    )
+
+
+def _names(names: Iterable[str]) -> tuple[str, ...]:
+    """Names fit to be stored: an object's key can hold a person's value, so only what looks like a column's name."""
+    return tuple(sorted({name if _NAME.fullmatch(name) else "?" for name in names}))
+
+
+def judge_event(value: dict[str, Any], rule: EntityRule | None) -> _Problem | None:
+    """The first rule that an event breaks, with all fields that break it, or None."""
+    for name in ("entity", "op", "contract"):
+        if value.get(name) is None:
+            return _Problem(MISSING_FIELD, (name,))
+        if not isinstance(value[name], str):
+            return _Problem(WRONG_TYPE, (name,))
+    if rule is None:
+        return _Problem(UNKNOWN_ENTITY, ("entity",))
+    if value["contract"] not in rule.versions:
+        return _Problem(UNKNOWN_VERSION, ("contract",))
+    writes = value["op"] in rule.writes
+    if not writes and value["op"] not in rule.deletes:
+        return _Problem(UNKNOWN_OP, ("op",))
+    allowed = {*rule.envelope, *(("record",) if writes else ())}
+    if unknown := set(value) - allowed:
+        return _Problem(UNKNOWN_FIELD, _names(unknown))
+    envelope = [rule.key, rule.seq, rule.committed_at]
+    if rule.has_subject and (writes or value.get("subject") is not None):
+        envelope.append(rule.subject)
+    return _judge_fields(value, envelope) or (_judge_record(value, rule) if writes else None)
+
+
+def _judge_record(value: dict[str, Any], rule: EntityRule) -> _Problem | None:
+    record = value.get("record")
+    if record is None:
+        return _Problem(MISSING_FIELD, ("record",))
+    if not isinstance(record, dict):
+        return _Problem(WRONG_TYPE, ("record",))
+    if unknown := set(record) - {field.name for field in rule.fields}:
+        return _Problem(UNKNOWN_FIELD, _names(unknown))
+    if problem := _judge_fields(record, rule.fields):
+        return problem
+    key = rule.fields[0].name
+    if record[key] != value["key"]:
+        return _Problem(DISAGREES, ("key", key))
+    if rule.seq_field is not None and record[rule.seq_field] != value["seq"]:
+        return _Problem(DISAGREES, ("seq", rule.seq_field))
+    return None
+
+
+def _judge_fields(values: dict[str, Any], fields: Sequence[FieldRule]) -> _Problem | None:
+    broken: dict[str, list[str]] = {}
+    for field in fields:
+        reason = judge_field(values.get(field.name), field)
+        if reason is not None:
+            broken.setdefault(reason, []).append(field.name)
+    for reason in (MISSING_FIELD, WRONG_TYPE, OUT_OF_RANGE, OUTSIDE_DOMAIN):
+        if reason in broken:
+            return _Problem(reason, tuple(broken[reason]))
+    return None
+
+
+def judge_field(value: Any, rule: FieldRule) -> str | None:
+    """The reason that a field's value is refused, or None."""
+    if value is None:
+        return MISSING_FIELD if rule.required else None
+    if rule.type == "boolean":
+        return None if isinstance(value, bool) else WRONG_TYPE
+    if rule.type == "integer":
+        return _judge_integer(value, rule)
+    if not isinstance(value, str):
+        return WRONG_TYPE
+    return None if _in_domain(value, rule) else OUTSIDE_DOMAIN
+
+
+def _in_domain(text: str, rule: FieldRule) -> bool:
+    if rule.type == "date" and not _is_date(text):
+        return False
+    if rule.type == "timestamp" and not _is_timestamp(text):
+        return False
+    if not PLAIN.fullmatch(text) or (rule.values is not None and text not in rule.values):
+        return False
+    return rule.pattern is None or re.compile(rule.pattern, re.ASCII).fullmatch(text) is not None
+
+
+def _judge_integer(value: Any, rule: FieldRule) -> str | None:
+    if isinstance(value, _Number):
+        return OUT_OF_RANGE if value.integral else WRONG_TYPE
+    if not isinstance(value, int) or isinstance(value, bool):
+        return WRONG_TYPE
+    low = -MAX_SEQ - 1 if rule.minimum is None else rule.minimum
+    high = MAX_SEQ if rule.maximum is None else rule.maximum
+    if not low <= value <= high:
+        return OUT_OF_RANGE
+    return OUTSIDE_DOMAIN if rule.step and value % rule.step else None
+
+
+def _is_date(text: str) -> bool:
+    if not DATE.fullmatch(text):
+        return False
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_timestamp(text: str) -> bool:
+    if not TIMESTAMP.fullmatch(text):
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def canonical(value: dict[str, Any], rule: EntityRule) -> str:
+    """An accepted event as the publisher writes it: no spaces, wire order, every field of the contract, explicit nulls."""
+    event: dict[str, Any] = {name: value.get(name) for name in rule.envelope}
+    if value["op"] in rule.writes:
+        event["record"] = {field.name: value["record"].get(field.name) for field in rule.fields}
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,16 @@
+"""The rules of the real contracts, for all tests of the lake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from publisher.contracts import load_contracts
+
+from lake_assets.transforms.rules import rules_of
+from lake_assets.transforms.validate import Rules
+
+
+@pytest.fixture(scope="session")
+def rules() -> Rules:
+    return rules_of(load_contracts(Path("contracts")))
