@@ -1,0 +1,134 @@
+"""Renders and builds gold tables: what the analyst's SELECT leaves to us.
+
+Belongs here: putting paths and the day into the SQL, emptying small cells, refusing a broken grain, writing. Not here: reading
+files (load.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from sqlglot import exp, parse_one
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.tokens import TokenType
+
+from lake_assets.gold.check import LAYERS
+from lake_assets.gold.load import load_gold
+from lake_assets.gold.model import SUPPRESSED, GoldTable, SmallestCell
+from lake_assets.gold.reads import DIALECT, table_key
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+__all__ = ["GoldResult", "build", "load_gold", "render", "select"]
+
+
+@dataclass(frozen=True)
+class GoldResult:
+    """`suppressed` counts the rows whose measures are empty because they are about too few people."""
+
+    rows: int
+    suppressed: int
+    as_of: date
+    seconds: float
+
+
+def render(table: GoldTable, lake_uri: str | Mapping[str, str], as_of: date | None = None) -> str:
+    """The whole Spark SQL of a table: its SELECT over paths, with the smallest cell and the grain enforced around it.
+
+    `lake_uri` is where the layers lie, or a mapping from `silver/customers` to what shall stand in FROM instead. The analyst's
+    text stays as it is, but for its tables and `current_date()`: one refresh has one day, also past midnight.
+    """
+    inner = _placed(table, lake_uri, as_of or datetime.now(UTC).date())
+    names = [column.name for column in table.columns if column.name != SUPPRESSED]
+    listed = ", ".join(f"`{name}`" for name in names)
+    grain = ", ".join(f"`{name}`" for name in table.header.grain)
+    message = f"{table.key}: two rows share its grain ({', '.join(table.header.grain)})"
+    whole = [
+        f"WITH `_analyst` AS (\n{inner}\n)",
+        f"`_counted` AS (\n  SELECT {listed}, count(*) OVER (PARTITION BY {grain}) AS `_copies` FROM `_analyst`\n)",
+        f"`_checked` AS (\n  SELECT {listed} FROM `_counted`\n"
+        f"  WHERE CASE WHEN `_copies` > 1 THEN CAST(raise_error('{message}') AS BOOLEAN) ELSE true END\n)",
+    ]
+    cell = table.header.smallest_cell
+    if cell is None:
+        return ",\n".join(whole) + f"\nSELECT {listed} FROM `_checked`"
+    whole.append(f"`_marked` AS (\n  SELECT {listed}, {_hidden(cell, table.header.grain)} AS `{SUPPRESSED}` FROM `_summed`\n)")
+    whole.insert(3, f"`_summed` AS (\n  SELECT {listed}{_sums(cell, table.header.grain)} FROM `_checked`\n)")
+    shown = ", ".join(
+        f"CASE WHEN NOT `{SUPPRESSED}` THEN `{name}` END AS `{name}`" if name in cell.suppresses else f"`{name}`" for name in names
+    )
+    return ",\n".join(whole) + f"\nSELECT {shown}, `{SUPPRESSED}` FROM `_marked`"
+
+
+def select(table: GoldTable, spark: SparkSession, lake_uri: str | Mapping[str, str], as_of: date | None = None) -> DataFrame:
+    """The table's rows, not yet computed; each column carries its description as Spark's comment."""
+    frame = spark.sql(render(table, lake_uri, as_of))
+    comments = {column.name: column.description for column in table.columns}
+    return frame.select(*[frame[name].alias(name, metadata={"comment": comments[name]}) for name in frame.columns])
+
+
+def build(table: GoldTable, spark: SparkSession, lake_uri: str, as_of: date | None = None) -> GoldResult:
+    """Overwrites `<lake_uri>/gold/<name>` in one commit; on any failure the table that was there stays.
+
+    Without column statistics: they would put the figures of small cells' neighbours, and names, into Delta's log.
+    """
+    started, day = time.monotonic(), as_of or datetime.now(UTC).date()
+    path = f"{lake_uri.rstrip('/')}/{table.key}"
+    frame = select(table, spark, lake_uri, day)
+    (
+        frame.write.format("delta")
+        .mode("overwrite")
+        .option("overwriteSchema", "true")
+        .option("delta.dataSkippingNumIndexedCols", "0")
+        .save(path)
+    )
+    hidden = f"count_if(`{SUPPRESSED}`)" if table.header.smallest_cell else "0"
+    counted = spark.sql(f"SELECT count(*) AS rows, {hidden} AS hidden FROM delta.`{path}`").collect()[0]
+    return GoldResult(int(counted["rows"]), int(counted["hidden"]), day, time.monotonic() - started)
+
+
+def _placed(table: GoldTable, lake_uri: str | Mapping[str, str], as_of: date) -> str:
+    """The analyst's text with each table and `current_date()` replaced where they stand."""
+    spans: list[tuple[int, int, str]] = []
+    for node in parse_one(table.sql, dialect=DIALECT).find_all(exp.Table):
+        if node.db not in LAYERS:
+            continue
+        key = table_key(node)
+        at = lake_uri[key] if isinstance(lake_uri, Mapping) else f"delta.`{lake_uri.rstrip('/')}/{key}`"
+        name = "" if node.alias else f" AS {node.name}"
+        spans.append((node.args["db"].meta["start"], node.this.meta["end"] + 1, at + name))
+    tokens = Dialect.get_or_raise(DIALECT).tokenize(table.sql)
+    for index, token in enumerate(tokens):
+        if token.token_type == TokenType.CURRENT_DATE:
+            call = [each.token_type for each in tokens[index + 1 : index + 3]] == [TokenType.L_PAREN, TokenType.R_PAREN]
+            end = tokens[index + 2].end if call else token.end
+            spans.append((token.start, end + 1, f"DATE'{as_of.isoformat()}'"))
+    text = table.sql
+    for start, end, replacement in sorted(spans, reverse=True):
+        text = text[:start] + replacement + text[end:]
+    return text.strip().removesuffix(";")
+
+
+def _sums(cell: SmallestCell, grain: tuple[str, ...]) -> str:
+    """For each row, within its margin: is any row too small, and how many people the smaller rows before it have."""
+    if cell.within is None:
+        return ""
+    people = f"coalesce(`{cell.count}`, 0)"
+    margin = f"PARTITION BY {', '.join(f'`{name}`' for name in cell.within)}" if cell.within else ""
+    order = ", ".join([people, *(f"`{name}`" for name in grain)])
+    return (
+        f", max({people} < {cell.below}) OVER ({margin}) AS `_any_small`"
+        f", coalesce(sum({people}) OVER ({margin} ORDER BY {order} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)"
+        " AS `_smaller`"
+    )
+
+
+def _hidden(cell: SmallestCell, grain: tuple[str, ...]) -> str:
+    """Too small itself; or next in size where what is hidden so far is still fewer people than the smallest cell."""
+    small = f"coalesce(`{cell.count}`, 0) < {cell.below}"
+    return small if cell.within is None else f"({small} OR (`_any_small` AND `_smaller` < {cell.below}))"

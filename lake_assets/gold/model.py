@@ -1,0 +1,84 @@
+"""A gold table as data: what its SQL file says, and what follows from it.
+
+Belongs here: shapes. Not here: reading files (load.py), running them (engine.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+SUPPRESSED = "suppressed"
+
+ReadKind = Literal["value", "influence"]
+
+
+@dataclass(frozen=True)
+class SmallestCell:
+    """`<count> < <below> suppresses <measures> within <margin>`: rows about fewer than `below` people show no measure.
+
+    `within` names the columns for each value of which somebody may know the total (`all`, here (): the table's total).
+    There the next smallest rows are emptied too, until what is hidden adds up to `below` people, so that no row can be
+    computed as the rest.
+    """
+
+    count: str
+    below: int
+    suppresses: tuple[str, ...]
+    within: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Header:
+    """The comment lines at the top of a gold file. `lines` says where each key stands."""
+
+    description: str
+    owner: str
+    freshness: timedelta
+    grain: tuple[str, ...]
+    smallest_cell: SmallestCell | None
+    columns: Mapping[str, str]
+    lines: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class GoldColumn:
+    """`type` is Spark's name, or None where the SQL alone does not say."""
+
+    name: str
+    type: str | None
+    description: str
+
+
+@dataclass(frozen=True)
+class Read:
+    """A column that an output column depends on.
+
+    A `value` read goes into the column's expression; an `influence` read decides which rows do (filters, joins, groups).
+    `steps` are the expressions or clauses on the way, the source's first.
+    """
+
+    table: str
+    column: str
+    kind: ReadKind
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class GoldTable:
+    """One SQL file. `dependencies` are `silver/<name>` and `gold/<name>`; `reads` is by output column."""
+
+    name: str
+    path: Path
+    sql: str
+    header: Header
+    dependencies: tuple[str, ...]
+    columns: tuple[GoldColumn, ...]
+    reads: Mapping[str, tuple[Read, ...]]
+
+    @property
+    def key(self) -> str:
+        return f"gold/{self.name}"
