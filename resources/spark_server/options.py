@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from resources.spark_server.jvm import Jvm
+from resources.table_schema import INDEXED
 
 MAIN_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
 LOOPBACK = "127.0.0.1"
@@ -60,8 +61,15 @@ def spark_settings(port: int, scratch: Path, cores: int, env: Mapping[str, str])
         "spark.default.parallelism": str(cores),
         "spark.sql.shuffle.partitions": str(cores),
         "spark.databricks.delta.snapshotPartitions": "1",
+        **_parquet_settings(),
         **_s3_settings(env),
     }
+
+
+def _parquet_settings() -> dict[str, str]:
+    """No minima and maxima in Parquet's footers, but of the columns that Delta indexes anyway."""
+    switch = "spark.hadoop.parquet.column.statistics.enabled"
+    return {switch: "false", **{f"{switch}#{name}": "true" for name in INDEXED}}
 
 
 def _s3_settings(env: Mapping[str, str]) -> dict[str, str]:

@@ -1,0 +1,107 @@
+"""Sessions on the warm Spark server that SPARK_REMOTE names.
+
+Belongs here: opening, interrupting and closing sessions, and keeping values out of Spark's errors. Not here: the server
+(spark_server/), tables (tables.py). Not built on dagster-pyspark's PySparkResource: that holds one session a process, and
+importing it costs every Dagster process 0.35 s where this costs nothing until a session is opened.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import dagster as dg
+
+from resources.errors import ResourceError, ServerFailed, SparkFailed
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://pushlake.invalid/spark-session")
+
+
+class SparkConnectResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The Spark server, as a resource: `with spark.session("bronze/17") as session: …`."""
+
+    remote: str
+
+    @contextmanager
+    def session(self, name: str, *, interrupt_orphans: bool = True) -> Iterator[SparkSession]:
+        """A session of its own for one unit of work, closed at the end.
+
+        Its id is derived from `name` (a batch, say). A client that was killed leaves its operation running, and that may
+        still commit seconds later; so whoever repeats the work under the same name first interrupts what is left of it.
+        A session is for one thread: a MERGE takes its transaction id from the session's settings.
+        """
+        session = open_session(self.remote, name)
+        try:
+            if interrupt_orphans:
+                with spark_errors(f"interrupting what was left of {name}"):
+                    session.interruptAll()
+            yield session
+        finally:
+            close_session(session)
+
+
+def open_session(remote: str, name: str | None = None) -> SparkSession:
+    """Connects to `remote` (`sc://host:port`); raises ServerFailed in one sentence if nothing answers there."""
+    host_and_port = urlsplit(remote)
+    if host_and_port.scheme != "sc" or not host_and_port.hostname:
+        raise ServerFailed("SPARK_REMOTE must be of the form sc://host:port.")
+    _quieten_client()
+    from pyspark.errors.exceptions.base import PySparkException
+    from pyspark.sql import SparkSession
+
+    url = remote if name is None else _with_session_id(remote, session_id(name))
+    try:
+        session: SparkSession = SparkSession.builder.remote(url).create()
+        session.version  # noqa: B018 (the first call that needs an answer)
+    except PySparkException as error:
+        raise ServerFailed(
+            f"No Spark server answers at {host_and_port.hostname}:{host_and_port.port or 15002} "
+            f"({_condition(error)}): start one with `python -m resources.spark_server start`, or correct SPARK_REMOTE."
+        ) from None
+    return session
+
+
+def close_session(session: SparkSession) -> None:
+    """Releases the session and its views on the server; a server that is gone has nothing left to release."""
+    session.stop()
+
+
+def session_id(name: str) -> str:
+    """The id that every session of this name has."""
+    return str(uuid.uuid5(_NAMESPACE, name))
+
+
+@contextmanager
+def spark_errors(doing: str) -> Iterator[None]:
+    """Turns Spark's exceptions into SparkFailed: Spark's text quotes the values that it failed on."""
+    from pyspark.errors.exceptions.base import PySparkException
+
+    try:
+        yield
+    except ResourceError:
+        raise
+    except PySparkException as error:
+        raise SparkFailed(doing, _condition(error)) from None
+
+
+def _condition(error: Exception) -> str:
+    named = getattr(error, "getCondition", lambda: None)()
+    return str(named or type(error).__name__)
+
+
+def _with_session_id(remote: str, identity: str) -> str:
+    base = remote.rstrip("/")
+    return f"{base};session_id={identity}" if "/;" in base else f"{base}/;session_id={identity}"
+
+
+def _quieten_client() -> None:
+    """PySpark's client logs each failed query as JSON on standard error, the values it failed on included."""
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
