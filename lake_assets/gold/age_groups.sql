@@ -28,7 +28,8 @@ indebted AS (
 grouped AS (
   SELECT
     people.birth_band,
-    CAST(floor(months_between(current_date(), make_date(max(people.last_year), 12, 31)) / 12) AS INT) AS youngest,
+    CASE WHEN max(people.last_year) IS NOT NULL THEN greatest(
+      CAST(floor(months_between(current_date(), make_date(max(people.last_year), 12, 31)) / 12) AS INT), 0) END AS youngest,
     CAST(floor(months_between(current_date(), make_date(max(people.first_year), 1, 1)) / 12) AS INT) AS oldest,
     count(DISTINCT people.id) AS people,
     round(count(indebted.customer_id) / count(*), 4) AS share_with_open_debt,
@@ -39,9 +40,9 @@ grouped AS (
 )
 SELECT
   birth_band,
-  greatest(youngest, 0) AS youngest,
+  youngest,
   oldest,
-  concat(greatest(youngest, 0), ' to ', oldest) AS age_group,
+  concat(youngest, ' to ', oldest) AS age_group,
   people,
   round(people / sum(people) OVER (), 4) AS share_of_customers,
   share_with_open_debt,

@@ -28,7 +28,8 @@ conversations AS (
     CASE WHEN outbound.status = 'bounced' THEN 1 ELSE 0 END AS bounced,
     coalesce(replies.replies, 0) AS inbound,
     CASE WHEN replies.replies > 0 THEN 1 ELSE 0 END AS answered,
-    greatest(datediff(replies.first_on, outbound.sent_on), 0) AS days_to_reply
+    -- greatest() alone passes over a null, and an unanswered message would be answered at once.
+    CASE WHEN replies.first_on IS NOT NULL THEN greatest(datediff(replies.first_on, outbound.sent_on), 0) END AS days_to_reply
   FROM silver.messages AS outbound
   LEFT JOIN replies ON replies.in_reply_to = outbound.id
   WHERE outbound.direction = 'outbound'

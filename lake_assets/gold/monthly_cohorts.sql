@@ -27,7 +27,9 @@ joined AS (
     trunc(customers.joined_on, 'MM') AS cohort,
     customers.id,
     first_plans.customer_id IS NOT NULL AS has_plan,
-    greatest(datediff(first_payments.first_on, customers.joined_on), 0) AS days_to_payment,
+    -- greatest() alone passes over a null, and everybody would have paid at once.
+    CASE WHEN first_payments.first_on IS NOT NULL
+      THEN greatest(datediff(first_payments.first_on, customers.joined_on), 0) END AS days_to_payment,
     datediff(current_date(), last_day(customers.joined_on)) AS days_watched
   FROM silver.customers AS customers
   LEFT JOIN first_payments ON first_payments.customer_id = customers.id

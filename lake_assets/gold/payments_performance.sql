@@ -33,7 +33,7 @@ SELECT
   coalesce(sum(CASE WHEN status = 'succeeded' THEN amount_pence END), 0) AS collected_pence,
   round(count_if(status = 'succeeded') / nullif(count_if(status IN ('succeeded', 'failed')), 0), 4)
     AS collection_rate,
-  round(avg(CASE WHEN status = 'succeeded' THEN greatest(datediff(paid_on, due_on), 0) END), 1)
+  round(avg(CASE WHEN status = 'succeeded' AND paid_on IS NOT NULL THEN greatest(datediff(paid_on, due_on), 0) END), 1)
     AS mean_days_late,
   mode(failure_reason, true) AS main_failure_reason
 FROM due
