@@ -103,5 +103,7 @@ def _with_session_id(remote: str, identity: str) -> str:
 
 def _quieten_client() -> None:
     """PySpark's client logs each failed query as JSON on standard error, the values it failed on included."""
+    from pyspark.logger import PySparkLogger
+
     for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        PySparkLogger.getLogger(name).setLevel(logging.CRITICAL + 1)

@@ -106,7 +106,7 @@ def test_neither_delta_log_nor_footer_holds_a_minimum_or_maximum_of_a_record(spa
 
 def test_spark_errors_carry_no_value(spark, tables, capfd) -> None:
     tables.ensure("bronze", "things", SCHEMA)
-    bad = rows(spark, 1).withColumn("amount", rows(spark, 1).note.cast("bigint"))
+    bad = rows(spark, 1).selectExpr("* EXCEPT (amount)", "cast(note AS BIGINT) AS amount")
     with pytest.raises(SparkFailed) as failed:
         tables.append("bronze", "things", bad, batch=1, generation=0)
     assert failed.value.condition == "CAST_INVALID_INPUT"
