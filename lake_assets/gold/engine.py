@@ -21,8 +21,12 @@ from lake_assets.gold.load import load_gold
 from lake_assets.gold.model import SUPPRESSED, GoldTable, SmallestCell
 from lake_assets.gold.reads import DIALECT, table_key
 
+from resources.spark import spark_errors
+
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+    from resources.tables import LakeTables
 
 __all__ = ["GoldResult", "build", "load_gold", "render", "select"]
 
@@ -72,23 +76,24 @@ def select(table: GoldTable, spark: SparkSession, lake_uri: str | Mapping[str, s
     return frame.select(*[frame[name].alias(name, metadata={"comment": comments[name]}) for name in frame.columns])
 
 
-def build(table: GoldTable, spark: SparkSession, lake_uri: str, as_of: date | None = None) -> GoldResult:
-    """Overwrites `<lake_uri>/gold/<name>` in one commit; on any failure the table that was there stays.
+def build(table: GoldTable, tables: LakeTables, as_of: date | None = None) -> GoldResult:
+    """Overwrites `gold/<name>` in one commit; on any failure the table that was there stays.
 
-    Without column statistics: they would put the figures of small cells' neighbours, and names, into Delta's log.
+    Without column statistics: Delta's log would hold the least and the greatest figure of each column, and keep them long after
+    the rows are gone.
     """
     started, day = time.monotonic(), as_of or datetime.now(UTC).date()
-    path = f"{lake_uri.rstrip('/')}/{table.key}"
-    frame = select(table, spark, lake_uri, day)
-    (
-        frame.write.format("delta")
-        .mode("overwrite")
-        .option("overwriteSchema", "true")
-        .option("delta.dataSkippingNumIndexedCols", "0")
-        .save(path)
-    )
-    hidden = f"count_if(`{SUPPRESSED}`)" if table.header.smallest_cell else "0"
-    counted = spark.sql(f"SELECT count(*) AS rows, {hidden} AS hidden FROM delta.`{path}`").collect()[0]
+    with spark_errors(f"building {table.key}"):
+        frame = select(table, tables.spark, tables.lake_uri, day)
+        (
+            frame.write.format("delta")
+            .mode("overwrite")
+            .option("overwriteSchema", "true")
+            .option("delta.dataSkippingNumIndexedCols", "0")
+            .save(tables.path("gold", table.name))
+        )
+        hidden = f"count_if(`{SUPPRESSED}`)" if table.header.smallest_cell else "0"
+        counted = tables.spark.sql(f"SELECT count(*) AS rows, {hidden} AS hidden FROM {tables.sql_name('gold', table.name)}").collect()[0]
     return GoldResult(int(counted["rows"]), int(counted["hidden"]), day, time.monotonic() - started)
 
 
