@@ -109,9 +109,7 @@ def _notification(s3: Any, landing: str, queue_arn: str) -> None:
     present = s3.get_bucket_notification_configuration(Bucket=landing).get("QueueConfigurations", [])
     # Only when it differs: every put sends an s3:TestEvent to the queue.
     if [(entry["Id"], entry["QueueArn"]) for entry in present] != [("landed", queue_arn)]:
-        s3.put_bucket_notification_configuration(
-            Bucket=landing, NotificationConfiguration={"QueueConfigurations": [wanted]}
-        )
+        s3.put_bucket_notification_configuration(Bucket=landing, NotificationConfiguration={"QueueConfigurations": [wanted]})
 
 
 def _stream(kinesis: Any, name: str, shards: int) -> None:

@@ -204,9 +204,7 @@ class Circumstance(Base):
         one_of("kind", KINDS),
         one_of("severity", SEVERITIES),
         Index("circumstances_customer_id", "customer_id"),
-        Index(
-            "circumstances_current", "customer_id", "kind", unique=True, postgresql_where=text("lifted_on IS NULL")
-        ),
+        Index("circumstances_current", "customer_id", "kind", unique=True, postgresql_where=text("lifted_on IS NULL")),
     )
 
     id: Mapped[int] = primary_key()

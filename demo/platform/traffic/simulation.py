@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, select
 from demo.platform.crypto import Cipher
 from demo.platform.migrations import sqlalchemy_url
 from demo.platform.models import Creditor, Customer
-from demo.platform.traffic.activities import HOW_OFTEN
+from demo.platform.traffic.activities import HOW_OFTEN, Activity
 from demo.platform.traffic.activities.contacts import new_creditor
 from demo.platform.traffic.activities.debts import place_batch
 from demo.platform.traffic.activities.joining import join_many
@@ -46,15 +46,14 @@ class Traffic:
     `journal` holds one inserted row a table and transaction, with the clock just before its commit: a sample for latency.
     """
 
-    def __init__(
-        self, url: str, data_key: bytes, seed: int, *, today: date | None = None, scale: float = 1.0
-    ) -> None:
+    def __init__(self, url: str, data_key: bytes, seed: int, *, today: date | None = None, scale: float = 1.0) -> None:
         self.stats = TrafficStats()
         self.journal: list[CommittedInsert] = []
         self._cipher = Cipher(data_key)
         self._engine = create_engine(sqlalchemy_url(url), pool_size=1, max_overflow=0)
         self._world = World(seed, today or datetime.now(UTC).date(), scale)
         self._steps = 0
+        self._deck: list[Activity] = []
         self._fixed_fraction: float | None = None
 
     def seed_creditors(self) -> None:
@@ -70,18 +69,22 @@ class Traffic:
             self._do(place_batch)
 
     def step(self) -> None:
-        """One activity, chosen by how often it happens: one transaction, committed or rolled back."""
+        """One activity: one transaction, committed or rolled back.
+
+        They are dealt like cards, so that even a short run has each of them, in proportion.
+        """
         if not self._world.sector_of_creditor:
             self.seed_creditors()
-        activity = self._world.one_of(list(HOW_OFTEN), list(HOW_OFTEN.values()))
+        if not self._deck:
+            self._deck = [activity for activity, times in HOW_OFTEN.items() for _ in range(times)]
+            self._world.chance.shuffle(self._deck)
+        activity = self._deck.pop()
         self._steps += 1
         fraction = self._fixed_fraction
         self._world.advance(self._steps / STEPS_OF_HISTORY if fraction is None else fraction)
         self._do(activity)
 
-    def run(
-        self, rows: int, seconds: float | None = None, on_progress: Callable[[Progress], None] | None = None
-    ) -> TrafficStats:
+    def run(self, rows: int, seconds: float | None = None, on_progress: Callable[[Progress], None] | None = None) -> TrafficStats:
         """Writes at least `rows` rows that are committed, as fast as it can, or spread over at least `seconds`.
 
         Its calendar passes through the history meanwhile, so that months of business come out whatever the speed.
@@ -121,9 +124,7 @@ class Traffic:
     def __enter__(self) -> Traffic:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
 

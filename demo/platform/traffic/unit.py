@@ -43,7 +43,9 @@ class Unit:
         if not rows:
             return []
         statement = insert(model).returning(_table(model).c.id, sort_by_parameter_order=True)
-        ids = list(self.session.execute(statement, [dict(row) for row in rows]).scalars())
+        # Without the option SQLAlchemy starts a new statement wherever the next row has other columns that are NULL.
+        options = {"render_nulls": True}
+        ids = list(self.session.execute(statement, [dict(row) for row in rows], execution_options=options).scalars())
         self._wrote(_table(model).name, Way.BULK_INSERT, len(ids))
         self._remember(model, rows)
         self._inserted[_table(model).name] = ids[-1]
@@ -57,7 +59,8 @@ class Unit:
 
     def upsert(self, statement: Insert) -> int:
         """Runs an `INSERT … ON CONFLICT` built with SQLAlchemy; the number of rows inserted or updated."""
-        rows = self.session.execute(statement).rowcount  # type: ignore[attr-defined]
+        # Without the option SQLAlchemy says -1 for an INSERT.
+        rows = self.session.execute(statement, execution_options={"preserve_rowcount": True}).rowcount  # type: ignore[attr-defined]
         return self._wrote(statement.table.name, Way.UPSERT, rows)
 
     def copy(self, model: type[Base], rows: Sequence[Row]) -> None:
@@ -149,6 +152,8 @@ class Unit:
             self.session.execute(text("INSERT INTO demo.gone_values (source, value) VALUES (:source, :value)"), rows)
 
     def _wrote(self, table: str, way: Way, rows: int) -> int:
+        if rows < 0:
+            raise RuntimeError(f"the driver does not say how many rows of {table} were written by {way}")
         if rows:
             self._tally[table, way] += rows
         return rows

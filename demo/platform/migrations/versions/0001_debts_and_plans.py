@@ -52,9 +52,7 @@ def upgrade() -> None:
         sa.Column("placed_on", sa.Date, nullable=False),
         sa.Column("closed_on", sa.Date),
         _moment("updated_at"),
-        _one_of(
-            "product", "credit_card", "loan", "overdraft", "telecom", "utility", "council_tax", "store_card"
-        ),
+        _one_of("product", "credit_card", "loan", "overdraft", "telecom", "utility", "council_tax", "store_card"),
         _one_of("status", "open", "in_plan", "settled", "written_off", "returned"),
         sa.CheckConstraint("principal_pence > 0", name="principal_positive"),
         sa.CheckConstraint("balance_pence >= 0", name="balance_not_negative"),
@@ -92,9 +90,7 @@ def upgrade() -> None:
         _moment("created_at"),
         _one_of("method", "direct_debit", "card", "bank_transfer", "cash"),
         _one_of("status", "pending", "succeeded", "failed", "refunded"),
-        _one_of(
-            "failure_reason", "insufficient_funds", "card_declined", "cancelled_mandate", "expired_card", "other"
-        ),
+        _one_of("failure_reason", "insufficient_funds", "card_declined", "cancelled_mandate", "expired_card", "other"),
         sa.CheckConstraint("amount_pence > 0", name="amount_positive"),
     )
     op.create_index("payments_plan_id", "payments", ["plan_id"])

@@ -15,9 +15,7 @@ def upgrade() -> None:
     op.create_table(
         "messages",
         sa.Column("id", sa.BigInteger, sa.Identity(always=False), primary_key=True),
-        sa.Column(
-            "customer_id", sa.BigInteger, sa.ForeignKey("customers.id", ondelete="CASCADE"), nullable=False
-        ),
+        sa.Column("customer_id", sa.BigInteger, sa.ForeignKey("customers.id", ondelete="CASCADE"), nullable=False),
         sa.Column("direction", sa.Text, nullable=False),
         sa.Column("channel", sa.Text, nullable=False),
         sa.Column("template", sa.Text),
@@ -36,9 +34,7 @@ def upgrade() -> None:
     op.create_table(
         "circumstances",
         sa.Column("id", sa.BigInteger, sa.Identity(always=False), primary_key=True),
-        sa.Column(
-            "customer_id", sa.BigInteger, sa.ForeignKey("customers.id", ondelete="CASCADE"), nullable=False
-        ),
+        sa.Column("customer_id", sa.BigInteger, sa.ForeignKey("customers.id", ondelete="CASCADE"), nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("severity", sa.Text, nullable=False),
         sa.Column("note", sa.LargeBinary),

@@ -49,9 +49,7 @@ def refresh_creditors(world: World, unit: Unit) -> None:
     rows.append(new_creditor(world, len(rows) + 1))
     statement = insert(Creditor).values(rows)
     unit.upsert(
-        statement.on_conflict_do_update(
-            index_elements=[Creditor.code], set_={"contact_email": statement.excluded.contact_email}
-        )
+        statement.on_conflict_do_update(index_elements=[Creditor.code], set_={"contact_email": statement.excluded.contact_email})
     )
     for creditor_id, sector in unit.session.execute(select(Creditor.id, Creditor.sector)):
         world.sector_of_creditor[creditor_id] = sector

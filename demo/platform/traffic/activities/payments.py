@@ -53,6 +53,21 @@ def collect(world: World, unit: Unit) -> None:
     )
 
 
+def settle_in_full(world: World, unit: Unit) -> None:
+    """Somebody inherits, or borrows elsewhere: the rest is paid at once, and what was still due is deleted."""
+    ids = unit.pick(Plan, world.pivot(), world.size(14), Plan.status == "active")
+    query = select(Plan.id, Debt.id, Debt.balance_pence).join(Debt, Debt.id == Plan.debt_id).order_by(Plan.id)
+    owed = unit.session.execute(query.where(Plan.id.in_(ids), Debt.balance_pence > 0)).all()
+    paid = {"status": "succeeded", "paid_on": world.today}
+    unit.insert_many(Payment, [{**instalment(world, plan, pence, 0), **paid} for plan, _, pence in owed])
+    unit.delete("payments", "status = 'pending' AND plan_id = ANY(:ids)", ids=[plan for plan, _, _ in owed])
+    unit.raw(
+        "debts",
+        "UPDATE debts SET balance_pence = 0, updated_at = now() WHERE id = ANY(:ids)",
+        ids=[debt for _, debt, _ in owed],
+    )
+
+
 def retry(world: World, unit: Unit) -> None:
     """A failed payment is taken by card while the customer is on the telephone: the row changes three times."""
     for key in unit.pick(Payment, world.pivot(), 1, Payment.status == "failed"):

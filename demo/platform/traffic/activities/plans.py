@@ -15,7 +15,7 @@ def propose(world: World, unit: Unit) -> None:
     balances = unit.session.execute(select(Debt.id, Debt.balance_pence).where(Debt.id.in_(ids)).order_by(Debt.id))
     rows = []
     for debt, balance in balances:
-        instalments = world.chance.randint(3, 36)
+        instalments = world.one_of((3, 6, 9, 12, 24, 36), (2, 3, 2, 3, 2, 1))
         asked = world.maybe(0.6)
         rows.append(
             {
@@ -37,9 +37,7 @@ def propose(world: World, unit: Unit) -> None:
 
 def activate(world: World, unit: Unit) -> None:
     ids = unit.pick(Plan, world.pivot(), world.size(30), Plan.status == "proposed")
-    unit.update_where(
-        update(Plan).where(Plan.id.in_(ids)).values(status="active", started_on=world.today, updated_at=func.now())
-    )
+    unit.update_where(update(Plan).where(Plan.id.in_(ids)).values(status="active", started_on=world.today, updated_at=func.now()))
     amounts = unit.session.execute(select(Plan.id, Plan.instalment_pence).where(Plan.id.in_(ids)).order_by(Plan.id))
     unit.insert_many(Payment, [instalment(world, plan, pence, number) for plan, pence in amounts for number in range(3)])
 
@@ -98,7 +96,5 @@ def withdraw(world: World, unit: Unit) -> None:
     )
     cancelled = unit.pick(Plan, world.pivot(), world.size(8), Plan.status == "proposed")
     unit.update_where(
-        update(Plan)
-        .where(Plan.id.in_(cancelled))
-        .values(status="cancelled", ended_on=world.today, updated_at=func.now())
+        update(Plan).where(Plan.id.in_(cancelled)).values(status="cancelled", ended_on=world.today, updated_at=func.now())
     )
