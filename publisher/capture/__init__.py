@@ -1,0 +1,9 @@
+"""Capture: what writes a row of the outbox whenever the platform writes a row of a contracted table.
+
+The path through this package: tables.py is the publisher's own schema, triggers.py generates the triggers from the contracts,
+catalogue.py reads what the database has, install.py brings the one to the other, or says what is missing.
+"""
+
+from publisher.capture.install import check_installation, install
+
+__all__ = ["check_installation", "install"]

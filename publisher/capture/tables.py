@@ -1,0 +1,112 @@
+"""The publisher's own tables, in the schema `publisher` of the platform's database.
+
+Belongs here: their DDL and why each is there. Not here: triggers (triggers.py), statements that use them.
+
+All of it is idempotent. Nothing here is granted to anybody: the triggers write as their owner, so an application needs no
+right on the outbox, and cannot read it.
+"""
+
+from __future__ import annotations
+
+OUTBOX_COLUMNS = "seq, entity, op, key, subject, row, captured_at"
+
+TABLES = """
+CREATE SCHEMA IF NOT EXISTS publisher;
+
+-- One row an event, in the writer's own transaction. `xid` is how the relay reads each row once (outbox.py); `row` holds
+-- the contract's source columns only, encrypted ones as ciphertext.
+CREATE SEQUENCE IF NOT EXISTS publisher.seq AS bigint CACHE 1 NO CYCLE;
+CREATE TABLE IF NOT EXISTS publisher.outbox (
+    seq bigint PRIMARY KEY,
+    xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    captured_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    entity text NOT NULL,
+    op text NOT NULL,
+    key text NOT NULL,
+    subject text,
+    row json
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_insert_threshold = -1,
+        autovacuum_vacuum_cost_delay = 0);
+
+-- The high bits of seq, and the cluster that it counts for (epoch.py).
+CREATE TABLE IF NOT EXISTS publisher.epochs (
+    epoch integer PRIMARY KEY,
+    system_identifier bigint NOT NULL,
+    timeline integer NOT NULL,
+    reason text NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- What is on its way, so that a successor repeats the same bytes: which rows of which partition, under which release.
+CREATE TABLE IF NOT EXISTS publisher.claims (
+    partition smallint PRIMARY KEY,
+    release text NOT NULL,
+    seqs bigint[] NOT NULL
+);
+CREATE TABLE IF NOT EXISTS publisher.releases (
+    release text PRIMARY KEY,
+    contracts jsonb NOT NULL,
+    first_used_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- Events that may not leave: names and reasons, no values. What was captured waits beside it in `parked`.
+CREATE TABLE IF NOT EXISTS publisher.dead_letters (
+    seq bigint PRIMARY KEY,
+    entity text NOT NULL,
+    op text NOT NULL,
+    key text NOT NULL,
+    reason text NOT NULL,
+    fields text[] NOT NULL,
+    state text NOT NULL CHECK (state IN ('parked', 'waiting', 'requeued', 'sent', 'superseded')),
+    parked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    resolved_at timestamptz
+);
+CREATE INDEX IF NOT EXISTS dead_letters_open ON publisher.dead_letters (entity, key)
+    WHERE state IN ('parked', 'waiting', 'requeued');
+CREATE TABLE IF NOT EXISTS publisher.parked (LIKE publisher.outbox INCLUDING DEFAULTS);
+CREATE UNIQUE INDEX IF NOT EXISTS parked_seq ON publisher.parked (seq);
+
+-- Contiguous ranges of seq and what became of them, per entity (manifest.py). The range without seq_to is open.
+CREATE TABLE IF NOT EXISTS publisher.ranges (
+    range bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    seq_from bigint NOT NULL,
+    seq_to bigint UNIQUE,
+    cut_xid xid8,
+    cut_at timestamptz,
+    closed_at timestamptz
+);
+CREATE UNIQUE INDEX IF NOT EXISTS ranges_open ON publisher.ranges ((true)) WHERE seq_to IS NULL;
+CREATE INDEX IF NOT EXISTS ranges_pending ON publisher.ranges (seq_to) WHERE closed_at IS NULL;
+CREATE TABLE IF NOT EXISTS publisher.tallies (
+    range bigint NOT NULL REFERENCES publisher.ranges ON DELETE CASCADE,
+    entity text NOT NULL,
+    events bigint NOT NULL DEFAULT 0,
+    dead_letters bigint NOT NULL DEFAULT 0,
+    digest numeric(20) NOT NULL DEFAULT 0,
+    revision integer NOT NULL DEFAULT 0,
+    closed_at timestamptz,
+    sent_revision integer,
+    PRIMARY KEY (range, entity)
+);
+CREATE INDEX IF NOT EXISTS tallies_unsent ON publisher.tallies (range)
+    WHERE closed_at IS NOT NULL AND sent_revision IS DISTINCT FROM revision;
+
+-- How far a backfill is, and which entity needs one: after the first install, a table rewrite, or a new epoch.
+CREATE TABLE IF NOT EXISTS publisher.backfills (
+    entity text PRIMARY KEY,
+    due text,
+    position text,
+    upto text,
+    rows bigint NOT NULL DEFAULT 0,
+    started_at timestamptz,
+    finished_at timestamptz
+);
+
+-- What a captured table looked like: a rewrite of it fires no trigger, and is found by comparison.
+CREATE TABLE IF NOT EXISTS publisher.captured (
+    relation oid PRIMARY KEY,
+    entity text NOT NULL,
+    filenode oid,
+    columns text NOT NULL
+);
+"""

@@ -1,0 +1,133 @@
+"""The epoch: the high bits of `seq`, raised whenever PostgreSQL may give the same numbers again.
+
+Belongs here: when it is raised, and what a raise does. Not here: reading the outbox (outbox.py), resending the tables (backfill.py).
+
+A failover, a restore or a copy of the disk can take the sequence back (tried), and one `(entity, seq)` would then name two contents. The cluster's
+system identifier and timeline tell most of these apart; a restore in place needs `publisher install --new-epoch` from the runbook.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from publisher.database import LOCK_TIMEOUT_MS, Connection, literal
+from publisher.errors import InstallError
+from publisher.wire import EPOCH_BITS
+
+FIRST = 1
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which cluster this is, and which of its histories."""
+
+    system_identifier: int
+    timeline: int
+
+
+def identity(connection: Connection) -> Identity:
+    """The timeline is read from the WAL: the control file shows the old one until the first checkpoint after a failover."""
+    row = connection.execute(
+        "SELECT system_identifier, ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int"
+        " FROM pg_control_system()"
+    ).fetchone()
+    if row is None:
+        raise InstallError("the database does not tell its system identifier: grant the role pg_monitor")
+    return Identity(int(str(row[0])), int(str(row[1])))
+
+
+def current(connection: Connection) -> tuple[int, Identity] | None:
+    """The epoch and the cluster it counts for, or None before the first install."""
+    row = connection.execute(
+        "SELECT epoch, system_identifier, timeline FROM publisher.epochs ORDER BY epoch DESC LIMIT 1"
+    ).fetchone()
+    return (int(str(row[0])), Identity(int(str(row[1])), int(str(row[2])))) if row else None
+
+
+def ensure_first(connection: Connection) -> int:
+    """Starts epoch 1 on a new installation; changes nothing on an old one. Call it within a transaction."""
+    known = current(connection)
+    if known is not None:
+        return known[0]
+    _start(connection, FIRST, identity(connection), "installed")
+    connection.execute("INSERT INTO publisher.ranges (seq_from) VALUES (%s)", [FIRST << EPOCH_BITS])
+    return FIRST
+
+
+def disagreement(connection: Connection) -> str | None:
+    """Why the epoch must be raised, or None."""
+    known = current(connection)
+    if known is None:
+        raise InstallError("the publisher is not installed in this database: run `publisher install`")
+    now = identity(connection)
+    if now.system_identifier != known[1].system_identifier:
+        return "another cluster: the system identifier differs"
+    if now.timeline != known[1].timeline:
+        return "another history of the cluster: the timeline differs"
+    return None
+
+
+def raise_epoch(connection: Connection, reason: str) -> int:
+    """Begins the next epoch, and gives everything that still waits a number of it.
+
+    The outbox is locked against writers meanwhile: a row numbered before and committed after would keep a number that may have been used. What was claimed is
+    forgotten with its numbers; all entities become due for a backfill, since rows that were sent may be gone, and the reverse.
+    """
+    with connection.transaction():
+        connection.execute(literal(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS * 5}"))
+        connection.execute("LOCK TABLE publisher.outbox, publisher.ranges, publisher.dead_letters IN EXCLUSIVE MODE")
+        row = connection.execute(
+            "SELECT greatest((SELECT max(epoch) FROM publisher.epochs), (SELECT last_value >> %s FROM publisher.seq)) + 1,"
+            " nextval('publisher.seq')", [EPOCH_BITS],
+        ).fetchone()  # fmt: skip
+        if row is None:
+            raise InstallError("the publisher is not installed in this database: run `publisher install`")
+        epoch, last = int(str(row[0])), int(str(row[1]))
+        _start(connection, epoch, identity(connection), reason)
+        connection.execute(
+            "UPDATE publisher.ranges SET seq_to = greatest(%s, seq_from + 1), cut_xid = pg_current_xact_id(), cut_at = clock_timestamp()"
+            " WHERE seq_to IS NULL",
+            [last],
+        )
+        connection.execute("INSERT INTO publisher.ranges (seq_from) VALUES (%s)", [epoch << EPOCH_BITS])
+        connection.execute("UPDATE publisher.dead_letters SET state = 'superseded', resolved_at = now() WHERE state = 'requeued'")
+        connection.execute(RENUMBER_PARKED)  # first: what waits in the outbox comes after it
+        connection.execute(RENUMBER_OUTBOX)
+        connection.execute("DELETE FROM publisher.claims")
+        connection.execute("UPDATE publisher.backfills SET due = 'a new epoch began', position = NULL, upto = NULL")
+        connection.execute(
+            "INSERT INTO publisher.backfills (entity, due) SELECT DISTINCT entity, 'a new epoch began' FROM publisher.captured"
+            " ON CONFLICT (entity) DO NOTHING"
+        )
+    return epoch
+
+
+def _start(connection: Connection, epoch: int, now: Identity, reason: str) -> None:
+    connection.execute("SELECT setval('publisher.seq', %s)", [epoch << EPOCH_BITS])
+    connection.execute(
+        "INSERT INTO publisher.epochs (epoch, system_identifier, timeline, reason) VALUES (%s, %s, %s, %s)",
+        [epoch, now.system_identifier, now.timeline, reason],
+    )
+
+
+RENUMBER_OUTBOX = """
+WITH waiting AS (DELETE FROM publisher.outbox RETURNING *)
+INSERT INTO publisher.outbox (seq, captured_at, entity, op, key, subject, row)
+SELECT nextval('publisher.seq'), w.captured_at, w.entity, w.op, w.key, w.subject, w.row
+FROM (SELECT * FROM waiting ORDER BY seq) w
+"""
+
+RENUMBER_PARKED = """
+-- The old numbers stay counted as dead letters of their old range: they were never sent.
+WITH numbered AS (
+  SELECT seq AS old, nextval('publisher.seq') AS new FROM (
+    SELECT seq FROM publisher.dead_letters WHERE state IN ('parked', 'waiting') ORDER BY seq) open
+), moved AS (
+  UPDATE publisher.parked p SET seq = n.new FROM numbered n WHERE p.seq = n.old
+), counted AS (
+  INSERT INTO publisher.tallies (range, entity, dead_letters)
+  SELECT (SELECT range FROM publisher.ranges WHERE seq_to IS NULL), d.entity, count(*)
+  FROM publisher.dead_letters d JOIN numbered n ON d.seq = n.old GROUP BY d.entity
+)
+UPDATE publisher.dead_letters d SET seq = n.new FROM numbered n WHERE d.seq = n.old
+"""

@@ -1,0 +1,37 @@
+"""What the relay commits: claims before a put, acknowledgements after it, in one transaction a round.
+
+Belongs here: that transaction. Not here: its statements (outbox.py, manifest.py, deadletters.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from publisher import deadletters, manifest, outbox
+from publisher.database import Connection
+from publisher.deadletters import DeadLetter
+from publisher.manifest import Counted
+from publisher.outbox import Claim
+from publisher.relay.pack import Packed
+
+
+def commit_round(
+    connection: Connection, *, done: Sequence[Packed], letters: Sequence[DeadLetter], claimed: Sequence[Packed], release: str
+) -> None:
+    """Deletes and counts what arrived, parks what cannot leave, and claims what is put next.
+
+    One commit, flushed: until it returns, nothing of `claimed` may be put.
+    """
+    if not (done or letters or claimed):
+        return
+    with connection.transaction():
+        events = [event for packed in done for event in packed.events]
+        outbox.delete(connection, [event.seq for event in events])
+        manifest.count(connection, [Counted(event.entity, event.seq, event.digest) for event in events])
+        manifest.mark_sent(connection, [m for packed in done for m in packed.manifests])
+        deadletters.park(connection, letters)
+        again = {packed.record.partition for packed in claimed}
+        outbox.drop_claims(connection, [p.record.partition for p in done if p.record.partition not in again])
+        outbox.store_claims(
+            connection, [Claim(packed.record.partition, release, tuple(e.seq for e in packed.events)) for packed in claimed]
+        )

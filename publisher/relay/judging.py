@@ -1,0 +1,66 @@
+"""From outbox rows to events, or to dead letters.
+
+Belongs here: reading a row's JSON, what waits behind a dead letter. Not here: what may leave (release.py), parking (deadletters.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import orjson
+
+from publisher.deadletters import DeadLetter, Key
+from publisher.errors import PermanentError, RecordTooLarge, Unreleasable
+from publisher.outbox import OutboxRow
+from publisher.relay.pack import RECORD_LIMIT
+from publisher.release import Change, Release
+from publisher.wire import ReleasedEvent
+
+
+def change_of(row: OutboxRow) -> Change:
+    """Raises Unreleasable for a row that is not JSON: somebody wrote to the outbox by hand."""
+    try:
+        values = None if row.row is None else orjson.loads(row.row)
+    except orjson.JSONDecodeError:
+        raise Unreleasable(row.entity, row.seq, "the captured row is not JSON") from None
+    return Change(row.entity, row.op, row.seq, row.captured_at, row.key, row.subject, values)
+
+
+def event_of(release: Release, row: OutboxRow) -> ReleasedEvent:
+    """Raises Unreleasable or RecordTooLarge."""
+    event = release.event(change_of(row))
+    if len(event.line) >= RECORD_LIMIT:
+        raise RecordTooLarge(row.entity, row.seq, len(event.line) + 1, RECORD_LIMIT)
+    return event
+
+
+class Judge:
+    """Releases rows in order. A key with a dead letter waits as a whole; all others go on."""
+
+    def __init__(self, release: Release, dead: set[Key]) -> None:
+        self._release = release
+        self._dead = dead
+
+    @property
+    def has_dead(self) -> bool:
+        """Whether any key waits."""
+        return bool(self._dead)
+
+    def revive(self, keys: Iterable[Key]) -> None:
+        """These keys' rows are back in the outbox."""
+        self._dead.difference_update(keys)
+
+    def judge(self, rows: Iterable[OutboxRow]) -> tuple[list[ReleasedEvent], list[DeadLetter]]:
+        """Events in the rows' order, and what must be parked."""
+        events: list[ReleasedEvent] = []
+        letters: list[DeadLetter] = []
+        for row in rows:
+            if self._dead and (row.entity, row.key) in self._dead:
+                letters.append(DeadLetter.behind(row))
+                continue
+            try:
+                events.append(event_of(self._release, row))
+            except PermanentError as error:
+                self._dead.add((row.entity, row.key))
+                letters.append(DeadLetter.of(row, error))
+        return events, letters

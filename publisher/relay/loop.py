@@ -1,0 +1,236 @@
+"""The loop: read, judge, pack, claim, put, acknowledge; while one put runs, the next rows are read and released.
+
+Belongs here: the order of steps, pauses, when to end. Not here: each step.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from enum import Enum
+
+from publisher import deadletters, epoch, outbox
+from publisher.database import Connection
+from publisher.deadletters import DeadLetter
+from publisher.keys import Keyring
+from publisher.outbox import OutboxReader
+from publisher.relay.bookkeeping import commit_round
+from publisher.relay.flight import Flight
+from publisher.relay.judging import Judge
+from publisher.relay.manifests import Manifests
+from publisher.relay.pack import FLIGHT_LIMIT, Packed, Waiting
+from publisher.relay.recovery import recover
+from publisher.relay.releases import ReleaseSet
+from publisher.sinks.record import Sink
+
+logger = logging.getLogger("publisher.relay")
+
+PAGE_ROWS = 4_000
+AHEAD_BYTES = 32 * 1024 * 1024
+"""Released events that may wait in memory. A partition whose puts keep failing fills it last: it holds 1/256 of them."""
+
+POLL_FIRST_SECONDS = 0.005
+POLL_MOST_SECONDS = 0.05
+"""An idle relay looks 20 times a second: one trivial statement. NOTIFY would serialise the platform's commits (its queue lock)."""
+
+TICK_SECONDS = 0.2
+REPORT_SECONDS = 10.0
+STOP_GRACE_SECONDS = 10.0
+"""How long a relay that is told to stop repeats failed records. What is left stays claimed, and its successor repeats it."""
+
+
+class Until(Enum):
+    """When the loop ends by itself."""
+
+    STOPPED = "stopped"
+    SENT = "sent"
+    ACCOUNTED = "accounted"
+
+
+@dataclass
+class Summary:
+    """What a run did, in counts."""
+
+    events: int = 0
+    records: int = 0
+    bytes: int = 0
+    manifests: int = 0
+    dead_letters: int = 0
+    retries: int = 0
+    repeated: int = 0
+    epoch: int = 0
+    failures: dict[str, int] = field(default_factory=dict)
+
+
+class Relay:
+    """One relay on one direct session that holds the relay's lock. Made for one run; after an error, make another on a new session."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        releases: ReleaseSet,
+        keyring: Keyring,
+        sink: Sink,
+        *,
+        manifest_seconds: float = 10.0,
+        stop: threading.Event | None = None,
+    ) -> None:
+        self._connection = connection
+        self._releases = releases
+        self._keyring = keyring
+        self._stop = stop or threading.Event()
+        self._flight = Flight(sink)
+        self._waiting = Waiting()
+        self._letters: list[DeadLetter] = []
+        self._reader = OutboxReader(connection)
+        self._judge = Judge(releases.release, set())
+        self._manifests = Manifests(connection, releases.contracts, manifest_seconds)
+        self._skip: set[int] = set()
+        self._ticked = 0.0
+        self._reported = time.monotonic()
+        self.summary = Summary()
+
+    def run(self, until: Until = Until.STOPPED) -> Summary:
+        """Works until told to stop, or until what was committed before the call is sent (and accounted for by manifests).
+
+        Raises TransientError or psycopg.Error when the session is lost: the lock went with it, so nothing may go on with it.
+        """
+        try:
+            self._begin(until)
+            pause = POLL_FIRST_SECONDS
+            while not self._stop.is_set() and not self._finished(until):
+                read = self._read()
+                self._turn(0.0 if read else pause)
+                self._tick()
+                pause = POLL_FIRST_SECONDS if read else min(POLL_MOST_SECONDS, pause * 1.5)
+                if not read and self._flight.idle:
+                    self._rest(pause)
+            self._end()
+        finally:
+            self._flight.shut()
+            self._report(final=True)
+        return self.summary
+
+    def _begin(self, until: Until) -> None:
+        why = epoch.disagreement(self._connection)
+        if why is not None:
+            raised = epoch.raise_epoch(self._connection, why)
+            logger.warning("epoch raised: back-fill all entities", extra={"fields": {"epoch": raised, "reason": why}})
+        known = epoch.current(self._connection)
+        self.summary.epoch = known[0] if known else 0
+        outbox.remember_release(self._connection, self._releases.digest, self._releases.texts)
+        deadletters.put_back(self._connection)
+        self._judge = Judge(self._releases.release, deadletters.dead_keys(self._connection))
+        recovered = recover(self._connection, self._releases, self._keyring)
+        self._skip = {event.seq for packed in recovered for event in packed.events}
+        self.summary.repeated = len(self._skip)
+        self._flight.add(recovered)
+        self._flight.start()
+        if until is Until.ACCOUNTED:
+            self._manifests.cut_now()
+        logger.info("relay started", extra={"fields": {"epoch": self.summary.epoch, "repeats": len(self._skip), "release": self._releases.digest}})
+
+    def _read(self) -> bool:
+        """Reads a page ahead of the put. True when there may be more."""
+        if self._waiting.size_bytes >= AHEAD_BYTES:
+            return False
+        rows = self._reader.read(PAGE_ROWS)
+        if not rows:
+            return False
+        if self._skip:
+            claimed = self._skip
+            rows, self._skip = [r for r in rows if r.seq not in claimed], claimed.difference(r.seq for r in rows)
+        events, letters = self._judge.judge(rows)
+        self._waiting.add(events)
+        self._letters += letters
+        return True
+
+    def _turn(self, timeout: float) -> None:
+        """If no put runs, or it ends in time: acknowledges, parks and claims in one transaction, then puts what is due."""
+        done = self._flight.finish(timeout)
+        if done is None:
+            return
+        packed = [] if self._stop.is_set() else self._waiting.pack(self._flight.partitions, FLIGHT_LIMIT - self._flight.size_bytes)
+        letters, self._letters = self._letters, []
+        commit_round(self._connection, done=done, letters=letters, claimed=packed, release=self._releases.digest)
+        self._flight.add(packed)
+        self._flight.start()
+        self._count(done, letters)
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        if now - self._ticked < TICK_SECONDS:
+            return
+        self._ticked = now
+        self._waiting.add(self._manifests.due(now))
+        # Rows of a key go back only while none of its rows is half read: they must come before those.
+        if self._judge.has_dead and self._reader.at_rest and not self._letters:
+            self._judge.revive(deadletters.put_back(self._connection))
+        if now - self._reported >= REPORT_SECONDS:
+            self._report()
+
+    def _rest(self, pause: float) -> None:
+        due = self._flight.seconds_to_next()
+        if due is not None and due <= 0:
+            self._flight.start()
+        elif not self._waiting.count or self._flight.partitions:
+            self._stop.wait(pause if due is None else min(pause, due))
+
+    def _finished(self, until: Until) -> bool:
+        if until is Until.STOPPED:
+            return False
+        sent = self._reader.passes > 0 and not self._waiting.count and not self._letters and not self._flight.partitions
+        return sent and (until is Until.SENT or self._manifests.accounted())
+
+    def _end(self) -> None:
+        """Sees what is on its way home, for a while; the rest stays claimed."""
+        deadline = time.monotonic() + STOP_GRACE_SECONDS
+        while self._flight.partitions and time.monotonic() < deadline:
+            self._turn(0.1)
+            if self._flight.idle and not self._flight.start():
+                time.sleep(0.01)
+        left = len(self._flight.partitions)
+        logger.info("relay stopped", extra={"fields": {"claimed_partitions": left, "events": self.summary.events}})
+
+    def _count(self, done: list[Packed], letters: list[DeadLetter]) -> None:
+        summary = self.summary
+        for packed in done:
+            summary.records += 1
+            summary.bytes += len(packed.record.data)
+            summary.events += len(packed.events)
+            summary.manifests += len(packed.manifests)
+            self._manifests.acknowledged(packed.manifests)
+        for letter in letters:
+            if not letter.waits:
+                fields = {"entity": letter.entity, "op": letter.op, "seq": letter.seq, "reason": letter.reason, "columns": letter.fields}
+                logger.warning("dead letter", extra={"fields": fields})
+        summary.dead_letters += len(letters)
+        summary.retries = self._flight.retries
+        summary.failures = dict(self._flight.reasons)
+
+    def _report(self, final: bool = False) -> None:
+        self._reported = time.monotonic()
+        s = self.summary
+        fields = {
+            "events": s.events, "records": s.records, "bytes": s.bytes, "manifests": s.manifests, "dead_letters": s.dead_letters,
+            "retries": s.retries, "failures": s.failures, "waiting": self._waiting.count,
+        }  # fmt: skip
+        logger.info("relay totals" if final else "relay progress", extra={"fields": fields})
+
+
+def wait_for_lock(connection: Connection, stop: threading.Event, patience_seconds: float | None) -> bool:
+    """Waits to become the relay: for ever as a standby (None), or so long. False when stopped, or when another kept the lock."""
+    deadline = None if patience_seconds is None else time.monotonic() + patience_seconds
+    told = False
+    while not stop.is_set():
+        if outbox.try_lock(connection):
+            return True
+        if deadline is not None and time.monotonic() >= deadline:
+            return False
+        if not told:
+            logger.info("another relay works: standing by")
+            told = True
+        stop.wait(0.5)
+    return False

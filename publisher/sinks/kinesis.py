@@ -1,0 +1,100 @@
+"""The Kinesis sink: PutRecords within its limits, and each record's own outcome.
+
+Belongs here: requests, limits, what an answer means. Not here: repeating (relay/), what is in a record (pack.py).
+
+A request that times out may have succeeded: its records are reported as failed and put again, so a consumer sees duplicates, never a gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from publisher.errors import SettingsError, TransientError
+from publisher.sinks.record import Failure, Record
+from publisher.wire import explicit_hash_key
+
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis import KinesisClient
+    from mypy_boto3_kinesis.type_defs import PutRecordsRequestEntryTypeDef
+
+REQUEST_RECORDS = 500
+REQUEST_BYTES = 10 * 1024 * 1024
+"""PutRecords' limits: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html. Partition keys count."""
+
+PARTITION_KEY_BYTES = 3
+
+
+def kinesis_client(region: str) -> KinesisClient:
+    """A client that does not repeat by itself: botocore would repeat whole requests, with the records that succeeded."""
+    config = Config(
+        region_name=region, retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=15, tcp_keepalive=True,
+        max_pool_connections=4, parameter_validation=False,
+    )  # fmt: skip
+    return boto3.client("kinesis", config=config)
+
+
+class KinesisSink:
+    """Puts records into one stream; a partition always goes to the shard that holds its hash key."""
+
+    def __init__(self, client: KinesisClient, stream: str) -> None:
+        self._client = client
+        self._stream = stream
+
+    def check(self) -> None:
+        """Raises SettingsError when the stream does not exist or may not be used, TransientError when it cannot be reached."""
+        try:
+            self._client.describe_stream_summary(StreamName=self._stream)
+        except ClientError as error:
+            reason = _code(error)
+            if reason in ("ResourceNotFoundException", "AccessDeniedException", "UnrecognizedClientException"):
+                raise SettingsError(f"the stream {self._stream} cannot be used ({reason}): check LAKE_STREAM, region and role") from None
+            raise TransientError(f"the stream {self._stream} does not answer ({reason})") from None
+        except BotoCoreError as error:
+            remedy = "check AWS_ENDPOINT_URL, AWS_DEFAULT_REGION and the AWS credentials"
+            raise TransientError(f"Kinesis cannot be reached ({type(error).__name__}): {remedy}") from None
+
+    def put(self, records: Sequence[Record]) -> list[Failure]:
+        """See Sink. Several requests where one would exceed 500 records or 10 MiB."""
+        return [failure for request in _requests(records) for failure in self._put(request)]
+
+    def _put(self, records: list[Record]) -> Iterator[Failure]:
+        entries: list[PutRecordsRequestEntryTypeDef] = [
+            {"Data": r.data, "PartitionKey": str(r.partition), "ExplicitHashKey": explicit_hash_key(r.partition)} for r in records
+        ]
+        try:
+            answer = self._client.put_records(StreamName=self._stream, Records=entries)
+        except ClientError as error:
+            yield from (Failure(record, _code(error)) for record in records)
+            return
+        except BotoCoreError as error:
+            yield from (Failure(record, type(error).__name__) for record in records)
+            return
+        outcomes = answer["Records"]
+        for index, record in enumerate(records):
+            # An answer that is shorter than the request acknowledges nothing of the rest.
+            reason = outcomes[index].get("ErrorCode") if index < len(outcomes) else "NoAnswer"
+            if reason:
+                yield Failure(record, reason)
+
+
+def _requests(records: Sequence[Record]) -> Iterator[list[Record]]:
+    request: list[Record] = []
+    size = 0
+    for record in records:
+        cost = len(record.data) + PARTITION_KEY_BYTES
+        if request and (len(request) == REQUEST_RECORDS or size + cost > REQUEST_BYTES):
+            yield request
+            request, size = [], 0
+        request.append(record)
+        size += cost
+    if request:
+        yield request
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", "ClientError"))

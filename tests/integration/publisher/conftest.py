@@ -1,0 +1,70 @@
+"""What the publisher's integration tests share: a captured platform, writers, a relay into memory.
+
+Belongs here: fixtures over real PostgreSQL. Not here: servers (tests/fixtures), assertions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from publisher.capture import install
+from publisher.contracts import Contract, load_contracts
+from publisher.database import connect
+from publisher.keys import LocalKeyring
+from publisher.outbox import try_lock
+from publisher.relay import Relay, ReleaseSet, Summary, Until, load_release_set
+from publisher.sinks import MemorySink, Sink
+from tests.integration.publisher.platform import DATA_KEY, PSEUDONYM_KEY, Platform
+
+CONTRACTS = Path(__file__).parents[3] / "contracts"
+
+
+@pytest.fixture(scope="session")
+def contracts() -> dict[str, Contract]:
+    return load_contracts(CONTRACTS)
+
+
+@pytest.fixture(scope="session")
+def keyring() -> LocalKeyring:
+    return LocalKeyring(DATA_KEY, PSEUDONYM_KEY)
+
+
+@pytest.fixture(scope="session")
+def releases(keyring: LocalKeyring) -> ReleaseSet:
+    return load_release_set(CONTRACTS, keyring)
+
+
+@pytest.fixture
+def captured(platform_database: str, contracts: dict[str, Contract]) -> str:
+    """The URL of a platform database with capture installed."""
+    with connect(platform_database, "test") as connection:
+        install(connection, contracts)
+    return platform_database
+
+
+@pytest.fixture
+def platform(captured: str) -> Iterator[Platform]:
+    """A session of the platform's application on a captured database."""
+    with psycopg.connect(captured, autocommit=True) as connection:
+        yield Platform(connection)
+
+
+@pytest.fixture
+def run_relay(captured: str, releases: ReleaseSet, keyring: LocalKeyring) -> Callable[..., Summary]:
+    """Runs a relay on a session of its own until all that waits is sent, or accounted for."""
+
+    def run(sink: Sink, until: Until = Until.SENT, **options: float) -> Summary:
+        with connect(captured, "relay test") as connection:
+            assert try_lock(connection)
+            return Relay(connection, releases, keyring, sink, manifest_seconds=options.get("manifest_seconds", 3600.0)).run(until)
+
+    return run
+
+
+@pytest.fixture
+def sink() -> MemorySink:
+    return MemorySink()
