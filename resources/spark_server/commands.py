@@ -18,6 +18,7 @@ import click
 
 from resources.errors import ServerFailed
 from resources.spark_server import process_file
+from resources.spark_server.aot import aot_options, make_aot_cache
 from resources.spark_server.jars import fetch_jars
 from resources.spark_server.jvm import find_jvm
 from resources.spark_server.layout import Layout
@@ -37,8 +38,11 @@ def prepare(layout: Layout, *, aot: bool = True) -> None:
     jvm = find_jvm()
     began = time.monotonic()
     fetched = fetch_jars(layout, jvm)
-    took = f"fetched in {time.monotonic() - began:.0f} s" if fetched else "there"
-    click.echo(f"Spark jars: {took}")
+    click.echo(f"Spark jars: {'fetched' if fetched else 'there'}{_seconds_since(began)}")
+    if aot:
+        began = time.monotonic()
+        outcome = make_aot_cache(layout, jvm)
+        click.echo(f"AOT cache: {outcome}{_seconds_since(began)}")
 
 
 def start(layout: Layout, options: StartOptions) -> None:
@@ -46,7 +50,8 @@ def start(layout: Layout, options: StartOptions) -> None:
     running = process_file.read(layout)
     if running:
         raise ServerFailed(f"A server already runs here, on port {running.port}: `stop` it first, or use it.")
-    server = SparkServer(layout, find_jvm(), options.port, heap=options.heap, cores=options.cores)
+    jvm = find_jvm()
+    server = SparkServer(layout, jvm, options.port, heap=options.heap, cores=options.cores, extra=aot_options(layout, jvm))
     over = threading.Event()
 
     def end(_signal: int, _frame: FrameType | None) -> None:
@@ -101,3 +106,8 @@ def _watch_standard_input(over: threading.Event) -> None:
 def _last_line(text: str) -> str:
     lines = [line for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "it said nothing"
+
+
+def _seconds_since(began: float) -> str:
+    seconds = time.monotonic() - began
+    return f" ({seconds:.0f} s)" if seconds >= 1 else ""

@@ -20,7 +20,7 @@ MINIMUM = 17
 AOT_SINCE = 25
 """The first release that makes an AOT cache in one step (JEP 514); it starts the server about three times as fast."""
 
-_VERSION = re.compile(r'version "(\d+)')
+_VERSION = re.compile(r'version "((\d+)[^"]*)"')
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Jvm:
 
     java: Path
     feature: int
+    version: str
 
     @property
     def can_aot(self) -> bool:
@@ -74,4 +75,4 @@ def _probe(java: Path) -> Jvm | None:
     except (OSError, subprocess.SubprocessError):
         return None
     match = _VERSION.search(shown.stderr)
-    return Jvm(java, int(match.group(1))) if match else None
+    return Jvm(java, int(match.group(2)), match.group(1)) if match else None

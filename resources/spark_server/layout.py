@@ -36,8 +36,8 @@ class Layout:
         return self.folder or self.state / "spark"
 
     @property
-    def aot_cache(self) -> Path:
-        return self.state / "aot" / "server.aot"
+    def aot(self) -> Path:
+        return self.state / "aot"
 
     @property
     def pyspark_jars(self) -> Path:

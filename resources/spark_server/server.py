@@ -126,12 +126,12 @@ class SparkServer:
         except subprocess.TimeoutExpired:
             return None
 
-    def stop(self) -> None:
-        """Asks the process to end, and ends it when it does not within STOP_SECONDS."""
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """Asks the process to end, and ends it when it does not within `seconds`."""
         if self._process is None:
             return
         self._process.terminate()
-        if self.wait(STOP_SECONDS) is None:
+        if self.wait(seconds) is None:
             self._process.kill()
             self._process.wait()
         self._process = None
