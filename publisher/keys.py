@@ -6,12 +6,14 @@ Belongs here: getting and using keys. Not here: which column is encrypted (the c
 from __future__ import annotations
 
 import base64
+import binascii
 import hmac
 import json
 import os
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
+from botocore.exceptions import ClientError
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -25,6 +27,11 @@ FORMAT = b"\x01"
 NONCE_BYTES = 12
 TAG_BYTES = 16
 PSEUDONYM_BYTES = 16
+KEY_BYTES = 32
+UNUSABLE = frozenset(
+    {"ResourceNotFoundException", "AccessDeniedException", "InvalidCiphertextException", "NotFoundException", "DisabledException"}
+)
+"""Answers of KMS and Secrets Manager that repeating does not change."""
 
 
 class Keyring(Protocol):
@@ -61,28 +68,44 @@ class LocalKeyring:
             raise RuleBroken("decrypts to something that is not text") from None
 
     def _pseudonym(self, namespace: str, value: str) -> str:
-        digest = hmac.digest(self._pseudonym_key, f"{namespace}:{value}".encode(), "sha256")
-        return digest[:PSEUDONYM_BYTES].hex()
+        try:
+            message = f"{namespace}:{value}".encode()
+        except UnicodeEncodeError:
+            raise RuleBroken("an id that is no valid text") from None
+        return hmac.digest(self._pseudonym_key, message, "sha256")[:PSEUDONYM_BYTES].hex()
 
 
-def aws_keyring(
-    kms: KMSClient, secrets: SecretsManagerClient, *, data_key_secret: str, pseudonym_secret: str
-) -> LocalKeyring:
+def aws_keyring(kms: KMSClient, secrets: SecretsManagerClient, *, data_key_secret: str, pseudonym_secret: str) -> LocalKeyring:
     """Fetches both keys: the data key wrapped by KMS, the pseudonym key as it is. Raises SettingsError for an unusable secret."""
     wrapped = _secret(secrets, data_key_secret, "wrapped")
-    data_key = kms.decrypt(CiphertextBlob=base64.b64decode(wrapped))["Plaintext"]
-    pseudonym_key = base64.b64decode(_secret(secrets, pseudonym_secret, "key"))
-    if len(pseudonym_key) < 32:
-        raise SettingsError(f"the secret {pseudonym_secret} holds a key of under 32 bytes: make one of 32")
+    try:
+        data_key = kms.decrypt(CiphertextBlob=wrapped)["Plaintext"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in UNUSABLE:
+            raise
+        raise SettingsError(
+            f"KMS does not unwrap the secret {data_key_secret}: wrap the data key with a key of this account"
+        ) from None
+    pseudonym_key = _secret(secrets, pseudonym_secret, "key")
+    for name, key in ((data_key_secret, data_key), (pseudonym_secret, pseudonym_key)):
+        if len(key) != KEY_BYTES:
+            raise SettingsError(f"the secret {name} holds a key of {len(key)} bytes: make one of {KEY_BYTES}")
     return LocalKeyring(data_key, pseudonym_key)
 
 
-def _secret(secrets: SecretsManagerClient, name: str, key: str) -> str:
-    text = secrets.get_secret_value(SecretId=name).get("SecretString", "")
+def _secret(secrets: SecretsManagerClient, name: str, key: str) -> bytes:
     try:
-        return str(json.loads(text)[key])
-    except (ValueError, KeyError, TypeError):
-        raise SettingsError(f'the secret {name} is not JSON with the key "{key}": write it again') from None
+        text = secrets.get_secret_value(SecretId=name).get("SecretString", "")
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in UNUSABLE:
+            raise
+        raise SettingsError(
+            f"there is no secret {name} that may be read: create it, or correct its name and the role's rights"
+        ) from None
+    try:
+        return base64.b64decode(json.loads(text)[key], validate=True)
+    except (ValueError, KeyError, TypeError, binascii.Error):
+        raise SettingsError(f'the secret {name} is not JSON with "{key}" in base64: write it again') from None
 
 
 def encrypt(data_key: bytes, plaintext: str) -> bytes:

@@ -1,12 +1,13 @@
 """A release contract as typed, immutable data: the one list of entities and fields that everything else reads.
 
-Belongs here: shapes. Not here: reading YAML (load.py), what is allowed (check.py), how a value is derived (vocabulary.py).
+Belongs here: shapes. Not here: reading YAML (source.py), what is allowed (build.py, across.py), how a value is derived (vocabulary/).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as attribute
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -22,8 +23,8 @@ PSEUDONYM_PATTERN = "^[0-9a-f]{32}$"
 class Domain:
     """The values that a field can hold, so that the lake can check what arrives.
 
-    `values` is set for `enum`, `pattern` (anchored; the same in Python and Java) for `pattern`; `minimum`, `maximum`
-    and `step` belong to `integer`.
+    `values` is set for `enum`, `pattern` (anchored; the same in Python and Java) for `pattern` and for a `date` of which only the
+    month leaves; `minimum`, `maximum` and `step` belong to `integer`.
     """
 
     kind: DomainKind
@@ -47,6 +48,8 @@ class SourceColumn:
     natural_identifier: bool
     surrogate: bool
     description: str
+    references: str | None = None
+    """The key that the column points to (`debts.id`), where the contract says so."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,13 @@ class Contract:
     freshness: timedelta
     retention_days: int
     erasure_days: int
+    k: int | None = None
+    lines: Mapping[str, int] = attribute(default_factory=dict, compare=False, repr=False)
+    """Where things stand in the file, for messages: `subject`, `table`, `fields.<name>`, `columns.<name>`."""
+
+    def line(self, name: str = "") -> int:
+        """The line of a thing, or the first of the file."""
+        return self.lines.get(name, 1)
 
     @property
     def source_columns(self) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
-"""Holds a contract against the Open Data Contract Standard 3.2.0 and against the few keys that are ours.
+"""Holds a contract against the Open Data Contract Standard 3.2.0.
 
-Belongs here: form. Not here: meaning (build.py, check.py). Messages are made of names and rules only: a contract may by mistake
-hold a real value, and an error must not repeat it.
+Belongs here: the standard's JSON schema, and its errors in plain words. Not here: which of its keys we use (form.py), meaning (build.py).
+Messages are made of names and rules only: a contract may by mistake hold a real value, and an error must not repeat it.
 """
 
 from __future__ import annotations
@@ -9,17 +9,29 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, cast
 
 from jsonschema import Draft201909Validator
 from jsonschema.exceptions import ValidationError
 
+from publisher.contracts.form import check_keys
 from publisher.contracts.source import ContractSource, Where
 
 API_VERSION = "v3.2.0"
-OBJECT_PROPERTIES = {"withheld", "subject", "committedAtPrecision", "k"}
-FIELD_PROPERTIES = {"kGroup"}
-REFUSED = {"examples": "it invites real values"}
+UNKNOWN_KEY = frozenset({"additionalProperties", "unevaluatedProperties"})
+IN_WORDS = {
+    "array": "a list",
+    "object": "keys with values",
+    "string": "a text",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+}
+TO_WRITE = {
+    "array": "Write a list: [one, two], or lines that begin with -",
+    "string": "Put it in quotes",
+    "boolean": "Write true or false",
+}
 
 
 @cache
@@ -37,89 +49,59 @@ def _validator() -> Draft201909Validator:
 
 def check_form(source: ContractSource) -> None:
     """Adds a problem for everything that the standard or this project does not know."""
+    levels = check_keys(source)
     for error in _validator().iter_errors(source.data):
         for leaf in _leaves(error):
             where: Where = tuple(leaf.absolute_path)
-            source.problem(where, _name(source.data, where), _message(leaf), _remedy(leaf))
-    for key in source.data:
-        if key not in odcs_schema()["properties"]:
-            source.problem((key,), str(key), "the standard has no such key", "Remove it, or correct its spelling")
+            if leaf.validator in UNKNOWN_KEY and where in levels:
+                continue  # check_keys has said it, and names the key
+            if "then" in leaf.absolute_schema_path and not _typed(source.data, where):
+                continue  # the rules of every type would speak at once
+            source.problem(where, _message(leaf), _remedy(leaf))
     if source.data.get("apiVersion") not in (API_VERSION, None):
-        source.problem(("apiVersion",), "apiVersion", "another version of the standard", f"Write apiVersion: {API_VERSION}")
-    _walk_own(source, source.data, ())
+        source.problem(("apiVersion",), "another version of the standard", f"Write apiVersion: {API_VERSION}")
 
 
-def _walk_own(source: ContractSource, value: Any, where: Where) -> None:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if key in REFUSED:
-                source.problem((*where, key), str(key), f"{key} is refused: {REFUSED[key]}", "Describe the form in `description`")
-            if key == "customProperties":
-                _check_custom(source, inner, (*where, key))
-            _walk_own(source, inner, (*where, key))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            _walk_own(source, inner, (*where, index))
-
-
-def _check_custom(source: ContractSource, entries: Any, where: Where) -> None:
-    if where[:1] != ("schema",):
-        known: set[str] = set()
-    else:
-        known = FIELD_PROPERTIES if "properties" in where else OBJECT_PROPERTIES
-    names = [entry.get("property") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-    for index, name in enumerate(names):
-        if name not in known:
-            allowed = ", ".join(sorted(known)) or "none"
-            source.problem((*where, index), _name(source.data, where), "unknown custom property", f"Allowed here: {allowed}")
-        elif name in names[:index]:
-            source.problem((*where, index), _name(source.data, where), f"custom property {name} stands twice", "Keep one")
+def _typed(data: Any, where: Where) -> bool:
+    """Whether the property around a position has a logicalType."""
+    typed = True
+    for step in where:
+        data = data[step]
+        if isinstance(data, dict) and "name" in data:
+            typed = "logicalType" in data
+    return typed
 
 
 def _leaves(error: ValidationError) -> list[ValidationError]:
-    """The errors that say most: those inside anyOf and if/then rather than the branch that failed."""
+    """The error that says most: the one deepest inside an anyOf or oneOf rather than the choice that failed."""
     if error.context and error.validator in {"anyOf", "oneOf"}:
-        deepest = max(error.context, key=lambda inner: len(inner.absolute_path))
-        return _leaves(deepest)
+        return _leaves(max(error.context, key=lambda inner: len(inner.absolute_path)))
     return [error]
 
 
 def _message(error: ValidationError) -> str:
-    rule, instance = error.validator, error.instance
-    expected: Any = error.validator_value
-    if rule == "required" and isinstance(instance, dict):
-        return f"missing {', '.join(k for k in expected if k not in instance)}"
-    if rule in {"additionalProperties", "unevaluatedProperties"} and isinstance(instance, dict):
-        known = set(error.schema.get("properties", {})) if isinstance(error.schema, dict) else set()
-        unknown = [k for k in instance if f"'{k}'" in error.message and k not in known]
-        return f"unknown key {', '.join(map(str, unknown)) or ''}".strip()
+    rule, expected = error.validator, cast("Any", error.validator_value)
+    if rule == "required" and isinstance(error.instance, dict):
+        return f"{', '.join(key for key in expected if key not in error.instance)} is missing"
+    if rule in UNKNOWN_KEY:
+        known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
+        unknown = [str(key) for key in error.instance if key not in known] if isinstance(error.instance, dict) else []
+        return f"unknown key {', '.join(unknown)}"
     if rule == "type":
-        return f"must be of type {expected}"
-    if rule == "enum":
+        return f"must be {IN_WORDS.get(str(expected), str(expected))}"
+    if rule in {"enum", "const"}:
         return "is none of the values that the standard allows"
     return f"breaks the standard's rule `{rule}`"
 
 
 def _remedy(error: ValidationError) -> str:
-    expected: Any = error.validator_value
-    if error.validator == "enum":
+    rule, expected = error.validator, cast("Any", error.validator_value)
+    if rule == "type":
+        return TO_WRITE.get(str(expected), f"Write {IN_WORDS.get(str(expected), str(expected))}")
+    if rule == "enum":
         return f"Write one of: {', '.join(map(str, expected))}"
-    if error.validator == "required":
+    if rule == "required":
         return "Add it"
-    if error.validator in {"additionalProperties", "unevaluatedProperties"}:
+    if rule in UNKNOWN_KEY:
         return "Remove it, or correct its spelling"
-    return "See the Open Data Contract Standard 3.2.0"
-
-
-def _name(data: Any, where: Where) -> str:
-    """`entity.field` of a position where the file names them, else its keys."""
-    names: list[str] = []
-    for step in where:
-        try:
-            data = data[step]
-        except (KeyError, IndexError, TypeError):
-            names.append(str(step))
-            break
-        if isinstance(data, dict) and isinstance(data.get("name"), str):
-            names.append(data["name"])
-    return ".".join(names) or ".".join(str(step) for step in where)
+    return "Write it as the Open Data Contract Standard 3.2.0 says"

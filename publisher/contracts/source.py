@@ -1,10 +1,14 @@
 """Reads a contract's YAML and remembers where each thing stands, so that every problem can name its line.
 
 Belongs here: YAML to plain data with positions. Not here: what the data means.
+
+Only the plain part of YAML is read: no anchors, aliases, merge keys or explicit tags, so that a reader sees each thing where it stands,
+and so that no tool can read the file otherwise. Messages never quote the file: it may by mistake hold a real value.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,9 +24,10 @@ Where = tuple[str | int, ...]
 
 @dataclass
 class ContractSource:
-    """One file as plain data. `problems` holds what could not even be read."""
+    """One file as plain data. `problems` holds all that was found wrong with it so far."""
 
     file: str
+    text: str = ""
     data: dict[str, Any] = field(default_factory=dict)
     lines: dict[Where, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -33,76 +38,132 @@ class ContractSource:
             where = where[:-1]
         return self.lines.get(where, 1)
 
-    def problem(self, where: Where, field_name: str, message: str, remedy: str) -> None:
-        self.problems.append(Problem(self.file, self.line(where), field_name, message, remedy))
+    def problem(self, where: Where, message: str, remedy: str) -> None:
+        """Adds a problem, and finds out its line and the name of its field."""
+        self.problems.append(Problem(self.file, self.line(where), self.name(where), message, remedy))
+
+    def name(self, where: Where) -> str:
+        """`entity.field` of a position where the file names them, else its keys."""
+        data: Any = self.data
+        names: list[str] = []
+        for step in where:
+            try:
+                data = data[step]
+            except (KeyError, IndexError, TypeError):
+                break
+            if isinstance(data, dict):
+                names += [data[key] for key in ("name", "property") if isinstance(data.get(key), str)][:1]
+        return ".".join(names) or ".".join(str(step) for step in where)
+
+
+class _Refused(yaml.YAMLError):
+    """Valid YAML of a kind that a contract does without."""
+
+    def __init__(self, event: yaml.Event, what: str, remedy: str) -> None:
+        super().__init__(what)
+        self.line = event.start_mark.line + 1 if event.start_mark else 1
+        self.what = what
+        self.remedy = remedy
 
 
 class _Loader(yaml.SafeLoader):
-    """Dates stay text: the standard has them as strings, and a version such as 1.0.0 must never become a number."""
+    """Reads `true`, whole numbers and decimals as such, and all else as text: a version or a date must never become a number."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise _Refused(event, "an anchor or alias", "Write the thing out where it belongs")
+        if getattr(event, "tag", None):
+            raise _Refused(event, "an explicit tag", "Remove what begins with !")
+        return super().compose_node(parent, index)
 
 
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+for _tag, _form, _first in (
+    ("bool", r"true|false", "tf"),
+    ("null", r"null|~|", ["n", "~", ""]),
+    ("int", r"-?(?:0|[1-9][0-9]{0,17})", "-0123456789"),
+    ("float", r"-?(?:0|[1-9][0-9]{0,17})\.[0-9]{1,17}", "-0123456789"),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_form})$"), list(_first))
 
 
 def read_source(path: Path) -> ContractSource:
     """Reads one file. Never raises for its content: what is wrong stands in `problems`."""
-    source = ContractSource(file=path.name)
     try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        source.problem((), "", "the file is not UTF-8", "Save it as UTF-8 text")
-        return source
-    loader = _Loader(text)
-    try:
-        node = loader.get_single_node()
-        if node is None:
-            source.problem((), "", "the file is empty", "Write a contract, or delete the file")
-            return source
-        for where, found in _walk(node, ()):
-            source.lines.setdefault(where, found.start_mark.line + 1)
-        for mapping, where, key in _doubled(node, ()):
-            source.lines[(*where, key)] = mapping.start_mark.line + 1
-            source.problem((*where, key), str(key), "the key stands twice", "Keep one of them")
-        data = loader.construct_document(node)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        source.problems.append(
-            Problem(path.name, line, "", f"not readable as YAML ({error.problem})", "Mend the file at this line")
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        return ContractSource(
+            path.name, problems=[Problem(path.name, line, "", "the file is not UTF-8", "Save it as UTF-8 text")]
         )
-        return source
-    except yaml.YAMLError:
-        source.problem((), "", "not readable as YAML", "Mend the file")
-        return source
-    finally:
-        loader.dispose()
-    if isinstance(data, dict):
-        source.data = data
+    except OSError as error:
+        message = f"the file cannot be read ({type(error).__name__})"
+        return ContractSource(path.name, problems=[Problem(path.name, 0, "", message, "Make it a readable file, or remove it")])
+    return parse_source(path.name, text)
+
+
+def parse_source(file: str, text: str) -> ContractSource:
+    """The same for a text that is no file, such as one of a git revision."""
+    source = ContractSource(file, text)
+    try:
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                source.problem((), "the file is empty", "Write a contract, or delete the file")
+                return source
+            _remember(source, node)
+            data = loader.construct_document(node) if not source.problems else {}
+        finally:
+            loader.dispose()
+    except _Refused as error:
+        source.problems.append(Problem(file, error.line, "", f"the file has {error.what}", error.remedy))
+    except yaml.MarkedYAMLError as error:
+        reason = re.sub(r"['\"].*['\"]", "…", str(error.problem))
+        _unreadable(
+            source, error.problem_mark or error.context_mark, f"not readable as YAML ({reason})", "Mend the file at this line"
+        )
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        source.problems.append(Problem(file, line, "", "the file has a control character", "Remove it"))
+    except RecursionError:
+        source.problem((), "the file nests too deeply", "Write a contract of a few levels")
     else:
-        source.problem((), "", "the file holds no mapping", "Write a contract that begins with apiVersion: v3.2.0")
+        if source.problems or isinstance(data, dict):
+            source.data = data
+        else:
+            source.problem((), "the file holds no keys", "Write a contract that begins with apiVersion: v3.2.0")
     return source
 
 
-def _walk(node: yaml.Node, where: Where) -> Iterator[tuple[Where, yaml.Node]]:
-    yield where, node
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            yield from _walk(value, (*where, key.value))
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            yield from _walk(value, (*where, index))
+def _unreadable(source: ContractSource, mark: yaml.Mark | None, message: str, remedy: str) -> None:
+    source.problems.append(Problem(source.file, mark.line + 1 if mark else 1, "", message, remedy))
 
 
-def _doubled(node: yaml.Node, where: Where) -> Iterator[tuple[yaml.Node, Where, str]]:
+def _remember(source: ContractSource, node: yaml.Node) -> None:
+    """Stores the line of everything, and adds a problem for keys that are doubled or no plain text."""
+    for where, mark, value in _walk(node, (), node):
+        line = mark.start_mark.line + 1
+        if where in source.lines:
+            message = f"the key {where[-1]} stands twice"
+            source.problems.append(Problem(source.file, line, str(where[-1]), message, "Keep one of the two"))
+        source.lines.setdefault(where, line)
+        for key, _ in value.value if isinstance(value, yaml.MappingNode) else ():
+            if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
+                message = "a key is no plain word"
+                source.problems.append(
+                    Problem(source.file, key.start_mark.line + 1, "", message, "Write a name before the colon")
+                )
+
+
+def _walk(node: yaml.Node, where: Where, mark: yaml.Node) -> Iterator[tuple[Where, yaml.Node, yaml.Node]]:
+    """Everything in a file: the way to it from the top, the node at which it begins (its key, where it has one), the node itself."""
+    yield where, mark, node
     if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
         for key, value in node.value:
-            if key.value in seen:
-                yield key, where, key.value
-            seen.add(key.value)
-            yield from _doubled(value, (*where, key.value))
+            yield from _walk(value, (*where, str(key.value)), key)
     elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            yield from _doubled(value, (*where, index))
+        for index, item in enumerate(node.value):
+            yield from _walk(item, (*where, index), item)

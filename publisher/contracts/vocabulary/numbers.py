@@ -1,0 +1,118 @@
+"""Derivations that make a number coarser: bands and rounding.
+
+Belongs here: band, money_band, length_band, rounded. Not here: dates and places (coarse.py).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from itertools import pairwise
+
+from publisher.contracts.model import Domain, FieldType, SourceColumn
+from publisher.contracts.vocabulary.base import (
+    LARGEST_INTEGER,
+    RANGE,
+    WHOLE_NUMBER,
+    Derive,
+    Function,
+    Refusal,
+    Use,
+    check_range,
+    rising_integers,
+    within,
+)
+
+
+class Band(Function):
+    """Edges are the first value of each band: band(x, 0, 500) gives "<0", "0-499" and "500+"."""
+
+    name, signature, reveal_rank, lowers = "band", "band(column, edge, …)", 2, 1
+    inputs = frozenset({"integer"})
+    narrowest = 2
+    unit = 1
+    """How many of the column's units one unit of an edge is."""
+
+    def check_arguments(self, use: Use) -> list[Refusal]:
+        edges, remedy = rising_integers(use.args), f"Write {self.name}({use.column.name}, 0, 500, 1000)"
+        if edges is None:
+            return [(f"{self.name} takes whole numbers that rise", remedy)]
+        if any(high - low < self.narrowest for low, high in pairwise(edges)):
+            return [("a band of a single value is the value itself", remedy)]
+        return []
+
+    def labels(self, edges: list[int]) -> tuple[str, ...]:
+        return (f"<{edges[0]}", *(f"{low}-{high - 1}" for low, high in pairwise(edges)), f"{edges[-1]}+")
+
+    def output(self, use: Use) -> FieldType:
+        return "string"
+
+    def domain(self, use: Use) -> Domain:
+        return Domain("enum", values=self.labels(self.edges(use)))
+
+    def derive(self, use: Use) -> Derive:
+        labels, edges = self.labels(self.edges(use)), [edge * self.unit for edge in self.edges(use)]
+        return lambda value: labels[bisect_right(edges, value)]
+
+    def reveals(self, use: Use) -> str:
+        return f"the band in which it lies: {', '.join(self.labels(self.edges(use)))}"
+
+    def edges(self, use: Use) -> list[int]:
+        """The edges of a use that has passed the check."""
+        return [int(arg) for arg in use.args]
+
+
+class MoneyBand(Band):
+    """Takes pence, has edges and labels in pounds: money_band(x, 0, 500) gives "<0", "0-500" and "500+", each without its upper end."""
+
+    name, signature = "money_band", "money_band(column, pounds, …)"
+    narrowest = 1
+    unit = 100
+
+    def labels(self, edges: list[int]) -> tuple[str, ...]:
+        return (f"<{edges[0]}", *(f"{low}-{high}" for low, high in pairwise(edges)), f"{edges[-1]}+")
+
+    def reveals(self, use: Use) -> str:
+        return f"the band in pounds in which it lies: {', '.join(self.labels(self.edges(use)))}"
+
+
+class LengthBand(Band):
+    """Bands of a text's length in characters."""
+
+    name, signature, reveal_rank = "length_band", "length_band(column, edge, …)", 1
+    inputs = frozenset({"string"})
+
+    def derive(self, use: Use) -> Derive:
+        of_length = super().derive(use)
+        return lambda value: of_length(len(value))
+
+    def reveals(self, use: Use) -> str:
+        return f"how long it is, in bands of characters: {', '.join(self.labels(self.edges(use)))}"
+
+
+class Rounded(Function):
+    """The nearest multiple of a step; halves go up."""
+
+    name, signature, reveal_rank = "rounded", "rounded(column, step)", 4
+    inputs = frozenset({"integer"})
+    of_encrypted = of_natural_identifier = False
+
+    def options(self, column: SourceColumn) -> frozenset[str]:
+        return RANGE
+
+    def check_arguments(self, use: Use) -> list[Refusal]:
+        if len(use.args) != 1 or not WHOLE_NUMBER.fullmatch(use.args[0]) or not 2 <= int(use.args[0]) <= LARGEST_INTEGER:
+            return [("rounded takes one step of 2 or more", f"Write rounded({use.column.name}, 100)")]
+        return check_range(use.options, int(use.args[0]))
+
+    def output(self, use: Use) -> FieldType:
+        return "integer"
+
+    def domain(self, use: Use) -> Domain:
+        return Domain("integer", minimum=use.options["minimum"], maximum=use.options["maximum"], step=int(use.args[0]))
+
+    def derive(self, use: Use) -> Derive:
+        step, bounded = int(use.args[0]), within(use.options)
+        return lambda value: bounded((value + step // 2) // step * step)
+
+    def reveals(self, use: Use) -> str:
+        return f"the number, rounded to the nearest {int(use.args[0]):,}"
