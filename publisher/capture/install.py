@@ -50,6 +50,7 @@ def install(connection: Connection, contracts: Mapping[str, Contract]) -> Instal
             current = epoch.ensure_first(connection)
         written = [sql.contract.entity for sql in sqls if _install_entity(connection, sql)]
         with connection.transaction():
+            _note_rewrites(connection, sqls)
             due = _backfills_due(connection, contracts)
     except psycopg.Error as error:
         raise translate(error, "install") from None
@@ -131,12 +132,26 @@ def _install_entity(connection: Connection, sql: EntitySql) -> bool:
         # Capture that was off for a while, or reads other columns now, has missed what was written before.
         has_rows = connection.execute(literal(f"SELECT 1 FROM {sql.table} LIMIT 1")).fetchone()  # noqa: S608
         if has_rows:
-            due = "capture was rewritten" if known else "captured for the first time"
-            connection.execute(
-                "INSERT INTO publisher.backfills (entity, due) VALUES (%s, %s) ON CONFLICT (entity) DO UPDATE SET due = excluded.due",
-                [contract.entity, due],
-            )
+            _demand_backfill(connection, contract.entity, "capture was rewritten" if known else "captured for the first time")
     return True
+
+
+def _note_rewrites(connection: Connection, sqls: list[EntitySql]) -> None:
+    before = _known_relations(connection)
+    found = catalogue.tables(connection, [sql.contract.table for sql in sqls])
+    for sql in sqls:
+        relations = catalogue.relations(connection, found[sql.contract.table].oid, sql.contract.source_columns)
+        if list(rewritten(sql.contract.entity, relations, before)):
+            _demand_backfill(connection, sql.contract.entity, "its table was rewritten")
+
+
+def _demand_backfill(connection: Connection, entity: str, why: str) -> None:
+    """From the start: a position that an earlier one reached says nothing any more."""
+    connection.execute(
+        "INSERT INTO publisher.backfills (entity, due) VALUES (%s, %s)"
+        " ON CONFLICT (entity) DO UPDATE SET due = excluded.due, position = NULL, upto = NULL",
+        [entity, why],
+    )
 
 
 def _write_triggers(connection: Connection, sql: EntitySql, relation: Relation) -> None:

@@ -1,0 +1,244 @@
+"""The `publisher` command.
+
+Belongs here: options, wiring, what is printed, exit codes. Not here: anything that a library user would need.
+
+Exit codes: 0 done; 1 it could not be done, or a check found something; 2 wrong use, a missing setting, unusable contracts.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import psycopg
+
+from publisher import backfill as backfilling
+from publisher import deadletters, manifest, status
+from publisher.capture import check_installation
+from publisher.capture import install as install_capture
+from publisher.contracts import check_contracts, load_contracts
+from publisher.database import Connection, connect, translate
+from publisher.epoch import raise_epoch
+from publisher.errors import ContractError, PublisherError, SettingsError, TransientError, Unreleasable
+from publisher.logs import configure
+from publisher.outbox import OutboxRow, try_lock
+from publisher.relay.run import make_keyring, run_relay
+from publisher.settings import Settings
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="pushlake-publisher", prog_name="publisher")
+def cli() -> None:
+    """Pushes from inside the platform what a release contract allows, and nothing else."""
+
+
+@cli.group()
+def contracts() -> None:
+    """What may leave: contracts/*.yaml, in CONTRACTS_DIR."""
+
+
+@contracts.command("check")
+def contracts_check() -> None:
+    """Say everything that is wrong with the contracts, with file, field and remedy."""
+    directory = _settings().contracts_dir
+    problems = check_contracts(directory)
+    for problem in problems:
+        click.echo(str(problem), err=True)
+    if problems:
+        raise SystemExit(1)
+    click.echo(f"{len(load_contracts(directory))} contracts in {directory}: nothing is wrong.")
+
+
+@contracts.command("page")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it there, instead of to the terminal.")
+def contracts_page(output: Path | None) -> None:
+    """The page for a data-protection officer: what leaves, what never does, what links to what."""
+    from publisher.contracts import render_page
+
+    page = render_page(load_contracts(_settings().contracts_dir))
+    if output is None:
+        click.echo(page)
+    else:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(page, encoding="utf-8")
+        click.echo(f"written to {output}")
+
+
+@cli.command()
+@click.option("--check", is_flag=True, help="Only say what is missing, disabled, outdated, or in need of a backfill.")
+@click.option("--new-epoch", is_flag=True, help="After a restore: number everything anew, so that no number has two contents.")
+def install(check: bool, new_epoch: bool) -> None:
+    """Write the publisher's schema and triggers into the platform's database. Safe to repeat."""
+    settings = _settings()
+    loaded = load_contracts(settings.contracts_dir)
+    with _session(settings, "install") as connection:
+        if check:
+            findings = check_installation(connection, loaded)
+            for finding in sorted(findings):
+                click.echo(str(finding), err=True)
+            if findings:
+                raise SystemExit(1)
+            click.echo(f"{len(loaded)} entities are captured as their contracts say.")
+            return
+        done = install_capture(connection, loaded)
+        raised = raise_epoch(connection, "the runbook: publisher install --new-epoch") if new_epoch else done.epoch
+        due = backfilling.due(connection) if new_epoch else list(done.backfill_due)
+    written = f"triggers written for {', '.join(done.written)}" if done.written else "all triggers were there already"
+    click.echo(f"epoch {raised}; {written}.")
+    if due:
+        click.echo(f"Rows from before are not captured yet: run `publisher backfill {' '.join(due)}`.")
+
+
+@cli.command()
+@click.option("--once", is_flag=True, help="Send what waits now, then end.")
+@click.option("--drain", is_flag=True, help="Send what waits now and the manifests that account for it, then end.")
+def relay(once: bool, drain: bool) -> None:
+    """Move the outbox to the stream, for ever or until SIGTERM. A second relay stands by."""
+    if once and drain:
+        raise click.UsageError("--once and --drain exclude each other: --drain does what --once does, and the manifests.")
+    settings = _settings()
+    configure()
+    with _stopping() as stop:
+        summary = run_relay(settings, stop, once=once, drain=drain)
+    if once or drain:
+        click.echo(
+            f"{summary.events:,} events in {summary.records:,} records, {summary.manifests:,} manifests, "
+            f"{summary.dead_letters:,} dead letters, {summary.retries:,} retries."
+        )
+
+
+@cli.command()
+@click.argument("entities", nargs=-1)
+@click.option("--due", is_flag=True, help="All entities that need one.")
+@click.option("--chunk", default=backfilling.CHUNK_ROWS, show_default=True, help="Rows a transaction.", type=click.IntRange(1, 50_000))
+def backfill(entities: tuple[str, ...], due: bool, chunk: int) -> None:
+    """Send the rows that ENTITIES hold at present, beside live writes. Goes on where an earlier call stopped."""
+    settings = _settings()
+    loaded = load_contracts(settings.contracts_dir)
+    unknown = sorted(set(entities) - set(loaded))
+    if unknown:
+        raise click.UsageError(f"no contract names {', '.join(unknown)}; there are {', '.join(sorted(loaded))}.")
+    if bool(entities) == due:
+        raise click.UsageError("name entities, or give --due.")
+    with _session(settings, "backfill") as connection, _stopping() as stop:
+        for entity in backfilling.due(connection) if due else entities:
+            done = backfilling.backfill(connection, loaded, entity, chunk_rows=chunk, stop=stop, report=_progress())
+            click.echo(f"{entity}: {done.rows:,} rows put in the outbox{'' if done.done else '; stopped, call again to go on'}.")
+
+
+@cli.command()
+def replay() -> None:
+    """Judge the dead letters again, now that contract, key or row is mended, and put back what can leave."""
+    settings = _settings()
+    releases = make_keyring(settings).release_set
+    with _session(settings, "replay") as connection:
+        try:
+            done = deadletters.replay(connection, _judged(releases.release.event))
+        except psycopg.Error as error:
+            raise translate(error, "replay") from None
+    click.echo(
+        f"{done.requeued:,} events go back to the outbox for the relay, {done.superseded:,} are superseded by a later event of their key, "
+        f"{done.still_dead:,} keys still wait."
+    )
+
+
+@cli.command("manifest")
+@click.option("--timeout", default=60.0, show_default=True, help="Seconds to wait for the relay.", type=click.FloatRange(1))
+def manifest_command(timeout: float) -> None:
+    """Account for everything committed until now: end the range, and wait until its manifests are acknowledged."""
+    settings = _settings()
+    loaded = load_contracts(settings.contracts_dir)
+    with _stopping() as stop:
+        with _session(settings, "manifest") as connection:
+            alone = try_lock(connection)
+            if not alone:
+                seq_to = manifest.cut(connection)
+                waited = 0.0
+                while not manifest.accounted(connection, seq_to, loaded):
+                    if stop.wait(0.2) or (waited := waited + 0.2) > timeout:
+                        remedy = "a transaction older than the range still runs, or the relay stands: see `publisher status`"
+                        raise TransientError(f"the range up to {seq_to} is not accounted for after {timeout:g} s: {remedy}")
+        if alone:
+            configure("WARNING")
+            run_relay(settings, stop, drain=True)
+    click.echo("everything committed before is sent, and accounted for.")
+
+
+@cli.command("status")
+def status_command() -> None:
+    """Show what waits, for how long, what is parked and why, the epoch, and the last manifest."""
+    with _session(_settings(), "status") as connection:
+        click.echo(status.show(status.read_status(connection)))
+
+
+def _settings() -> Settings:
+    return Settings.read(os.environ)
+
+
+@contextmanager
+def _session(settings: Settings, name: str) -> Iterator[Connection]:
+    connection = connect(settings.need_database_url(), name)
+    try:
+        yield connection
+    except psycopg.Error as error:
+        raise translate(error, name) from None
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set: what is under way is finished, then the command ends."""
+    stop = threading.Event()
+    former = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _judged(event: Callable[..., object]) -> Callable[[OutboxRow], Unreleasable | None]:
+    from publisher.relay.judging import change_of
+
+    def judged(row: OutboxRow) -> Unreleasable | None:
+        try:
+            event(change_of(row))
+        except Unreleasable as error:
+            return error
+        return None
+
+    return judged
+
+
+def _progress() -> Callable[[backfilling.Progress], None]:
+    shown = [0]
+
+    def report(progress: backfilling.Progress) -> None:
+        if progress.rows - shown[0] >= 50_000:
+            shown[0] = progress.rows
+            click.echo(f"{progress.entity}: {progress.rows:,} rows …", err=True)
+
+    return report
+
+
+def main() -> None:
+    """The entry point: one sentence for each error of ours, and the right exit code."""
+    try:
+        cli()
+    except (SettingsError, ContractError) as error:
+        click.echo(f"publisher: {error}", err=True)
+        sys.exit(2)
+    except PublisherError as error:
+        click.echo(f"publisher: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

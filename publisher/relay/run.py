@@ -1,0 +1,95 @@
+"""Runs a relay from settings: sessions, keys, sink, and a new start after a lost connection.
+
+Belongs here: wiring to the outside. Not here: the loop (loop.py), options (cli.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from dataclasses import dataclass
+
+import boto3
+import psycopg
+from botocore.exceptions import BotoCoreError, ClientError
+
+from publisher.database import Connection, connect, reason_of, translate
+from publisher.errors import SettingsError, TransientError
+from publisher.keys import LocalKeyring, aws_keyring
+from publisher.relay.loop import Relay, Summary, Until, wait_for_lock
+from publisher.relay.releases import ReleaseSet, load_release_set
+from publisher.settings import Settings
+from publisher.sinks.kinesis import KinesisSink, kinesis_client
+
+logger = logging.getLogger("publisher.relay")
+
+LOCK_PATIENCE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys, and the release under them."""
+
+    keyring: LocalKeyring
+    release_set: ReleaseSet
+
+
+def make_keyring(settings: Settings) -> Keys:
+    """Loads contracts, then keys. Raises ContractError, SettingsError or TransientError, each in a sentence."""
+    try:
+        session = boto3.Session(region_name=settings.region)
+        keyring = aws_keyring(
+            session.client("kms"), session.client("secretsmanager"),
+            data_key_secret=settings.data_key_secret, pseudonym_secret=settings.pseudonym_secret,
+        )  # fmt: skip
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "ClientError")
+        remedy = "check PUBLISHER_DATA_KEY_SECRET, PUBLISHER_PSEUDONYM_SECRET and what the role may read"
+        raise SettingsError(f"the keys cannot be read ({code}): {remedy}") from None
+    except BotoCoreError as error:
+        remedy = "check AWS_ENDPOINT_URL, AWS_DEFAULT_REGION and the AWS credentials"
+        raise TransientError(f"the keys cannot be fetched ({type(error).__name__}): {remedy}") from None
+    return Keys(keyring, load_release_set(settings.contracts_dir, keyring))
+
+
+def make_sink(settings: Settings) -> KinesisSink:
+    """Raises SettingsError or TransientError when the stream cannot be used."""
+    sink = KinesisSink(kinesis_client(settings.region), settings.need_stream())
+    sink.check()
+    return sink
+
+
+def run_relay(settings: Settings, stop: threading.Event, *, once: bool = False, drain: bool = False) -> Summary:
+    """Runs until stopped, or for one pass. A lost session loses its lock, so each new one begins from what the database knows.
+
+    What is wrong at the very start is raised, in a sentence; a relay that has worked before tries again without end.
+    """
+    url = settings.need_database_url()
+    settings.need_stream()
+    keys = make_keyring(settings)
+    sink = make_sink(settings)
+    until = Until.ACCOUNTED if drain else Until.SENT if once else Until.STOPPED
+    losses, worked = 0, False
+    while not stop.is_set():
+        try:
+            with connect(url, "relay") as connection:
+                _become_relay(connection, stop, until)
+                worked = True
+                relay = Relay(connection, keys.release_set, keys.keyring, sink, manifest_seconds=settings.manifest_seconds, stop=stop)
+                return relay.run(until)
+        except (psycopg.Error, TransientError) as error:
+            known = translate(error, "relay") if isinstance(error, psycopg.Error) else error
+            if until is not Until.STOPPED or not worked or not isinstance(known, TransientError):
+                raise known from None
+            losses += 1
+            reason = reason_of(error) if isinstance(error, psycopg.Error) else str(error)
+            logger.warning("session lost: starting again", extra={"fields": {"reason": reason, "losses": losses}})
+            stop.wait(random.uniform(0.1, min(10.0, 0.2 * 2 ** min(losses, 6))))  # noqa: S311
+    return Summary()
+
+
+def _become_relay(connection: Connection, stop: threading.Event, until: Until) -> None:
+    patience = None if until is Until.STOPPED else LOCK_PATIENCE_SECONDS
+    if not wait_for_lock(connection, stop, patience) and not stop.is_set():
+        raise TransientError("another relay works on this database: stop it, or use `publisher manifest` beside it")

@@ -1,0 +1,138 @@
+"""What the publisher's tables say about its health, as data and as a table for a terminal.
+
+Belongs here: reading and showing counts and ages. Not here: keys or values of any row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+import psycopg
+
+from publisher.database import Connection, translate
+from publisher.outbox import RELAY_LOCK
+from publisher.wire import EPOCH_BITS
+
+
+@dataclass(frozen=True)
+class Status:
+    """Counts and times. Ages are in seconds, by the database's clock."""
+
+    depth: int
+    depth_limit: int
+    oldest_seconds: float | None
+    by_entity: dict[str, int]
+    dead_letters: dict[str, int]
+    epoch: int
+    epoch_reason: str
+    relay_connected: bool
+    claimed: int
+    pending_ranges: int
+    oldest_pending_seconds: float | None
+    last_manifest_at: datetime | None
+    last_manifest_seq: int | None
+    unsent_manifests: int
+    backfills: dict[str, str]
+
+
+DEPTH_LIMIT = 100_000
+
+
+def read_status(connection: Connection) -> Status:
+    """Raises InstallError where the publisher is not installed."""
+    try:
+        one = connection.execute(ONE, {"limit": DEPTH_LIMIT, "high": RELAY_LOCK >> 32, "low": RELAY_LOCK & 0xFFFFFFFF}).fetchone()
+        entities = connection.execute(BY_ENTITY, {"limit": DEPTH_LIMIT}).fetchall()
+        letters = connection.execute(DEAD).fetchall()
+        fills = connection.execute(BACKFILLS).fetchall()
+    except psycopg.Error as error:
+        raise translate(error, "status") from None
+    (depth, oldest, epoch, reason, relay, claimed, pending, pending_age, closed_at, seq_to, unsent) = cast(
+        "tuple[int, float | None, int, str, bool, int, int, float | None, datetime | None, int | None, int]", one
+    )
+    return Status(
+        depth=depth, depth_limit=DEPTH_LIMIT, oldest_seconds=oldest, by_entity={str(e): int(str(n)) for e, n in entities},
+        dead_letters={str(r): int(str(n)) for r, n in letters}, epoch=epoch, epoch_reason=reason, relay_connected=relay, claimed=claimed,
+        pending_ranges=pending, oldest_pending_seconds=pending_age, last_manifest_at=closed_at, last_manifest_seq=seq_to,
+        unsent_manifests=unsent, backfills={str(e): str(s) for e, s in fills},
+    )  # fmt: skip
+
+
+def show(status: Status) -> str:
+    """A table for a terminal."""
+    more = "or more " if status.depth >= status.depth_limit else ""
+    waiting = f"{status.depth:,} {more}rows, the oldest for {_age(status.oldest_seconds)}" if status.depth else "none"
+    lines = [
+        ("relay", "connected" if status.relay_connected else "NOT RUNNING: start `publisher relay`"),
+        ("waiting in the outbox", waiting),
+        *((f"  {entity}", f"{count:,}") for entity, count in status.by_entity.items()),
+        ("claimed, perhaps under way", f"{status.claimed:,}"),
+        ("dead letters", f"{sum(status.dead_letters.values()):,}" + (": mend, then `publisher replay`" if status.dead_letters else "")),
+        *((f"  {reason}", f"{count:,}") for reason, count in status.dead_letters.items()),
+        ("epoch", f"{status.epoch} ({status.epoch_reason})"),
+        ("last manifest", _last_manifest(status)),
+        ("ranges not closed", _pending(status)),
+        ("manifests not acknowledged", f"{status.unsent_manifests:,}"),
+        *((f"backfill of {entity}", state) for entity, state in status.backfills.items()),
+    ]
+    width = max(len(name) for name, _ in lines)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
+
+
+def _last_manifest(status: Status) -> str:
+    if status.last_manifest_at is None or status.last_manifest_seq is None:
+        return "none yet"
+    number = status.last_manifest_seq & ((1 << EPOCH_BITS) - 1)
+    return f"acknowledged, closed at {status.last_manifest_at:%Y-%m-%d %H:%M:%S} UTC, up to {status.last_manifest_seq >> EPOCH_BITS}·{number}"
+
+
+def _pending(status: Status) -> str:
+    if not status.pending_ranges:
+        return "none"
+    hint = ": a transaction older than that still runs, or a row waits" if (status.oldest_pending_seconds or 0) > 60 else ""
+    return f"{status.pending_ranges:,}, the oldest for {_age(status.oldest_pending_seconds)}{hint}"
+
+
+def _age(seconds: float | None) -> str:
+    if seconds is None:
+        return "an unknown time"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+ONE = """
+WITH e AS (SELECT epoch, reason FROM publisher.epochs ORDER BY epoch DESC LIMIT 1),
+last AS (
+  SELECT max(t.closed_at) AS closed_at, max(r.seq_to) AS seq_to FROM publisher.tallies t JOIN publisher.ranges r USING (range)
+  WHERE t.sent_revision IS NOT NULL)
+SELECT
+  (SELECT count(*) FROM (SELECT FROM publisher.outbox LIMIT %(limit)s) w),
+  (SELECT extract(epoch FROM clock_timestamp() - captured_at)::float8 FROM publisher.outbox ORDER BY seq LIMIT 1),
+  (SELECT epoch FROM e), (SELECT reason FROM e),
+  EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+          AND l.classid::int8 = %(high)s AND l.objid::int8 = %(low)s
+          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())),
+  (SELECT coalesce(sum(cardinality(seqs)), 0)::int FROM publisher.claims),
+  (SELECT count(*) FROM publisher.ranges WHERE closed_at IS NULL AND seq_to IS NOT NULL),
+  (SELECT extract(epoch FROM clock_timestamp() - min(cut_at))::float8 FROM publisher.ranges WHERE closed_at IS NULL AND seq_to IS NOT NULL),
+  (SELECT closed_at FROM last), (SELECT seq_to FROM last),
+  (SELECT count(*) FROM publisher.tallies WHERE closed_at IS NOT NULL AND sent_revision IS DISTINCT FROM revision)
+"""
+
+BY_ENTITY = """
+SELECT entity, count(*) FROM (SELECT entity FROM publisher.outbox LIMIT %(limit)s) w GROUP BY entity ORDER BY 2 DESC, 1
+"""
+
+DEAD = """
+SELECT entity || ': ' || reason || coalesce(' (' || nullif(array_to_string(fields, ', '), '') || ')', ''), count(*)
+FROM publisher.dead_letters WHERE state IN ('parked', 'waiting', 'requeued') GROUP BY 1 ORDER BY 2 DESC, 1
+"""
+
+BACKFILLS = """
+SELECT entity, CASE WHEN due IS NOT NULL AND started_at IS NOT NULL AND finished_at IS NULL THEN 'at ' || rows || ' rows, not finished'
+  WHEN due IS NOT NULL THEN 'DUE (' || due || '): run `publisher backfill ' || entity || '`' ELSE 'at ' || rows || ' rows, not finished' END
+FROM publisher.backfills WHERE due IS NOT NULL OR (started_at IS NOT NULL AND finished_at IS NULL) ORDER BY entity
+"""
