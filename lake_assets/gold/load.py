@@ -6,6 +6,7 @@ Belongs here: reading, ordering, and asking every check. Not here: the checks th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,11 @@ def _resolve(
         )
         if header.smallest_cell is not None:
             columns += (GoldColumn(SUPPRESSED, "BOOLEAN", SUPPRESSED_DESCRIPTION),)
-            reads[SUPPRESSED] = tuple(dict.fromkeys(reads.get(header.smallest_cell.count, ())))
+            cell = header.smallest_cell
+            step = f"{SUPPRESSED} = {cell.count} < {cell.below}"
+            reads[SUPPRESSED] = tuple(
+                replace(read, steps=(*read.steps, step)) if read.kind == "value" else read for read in reads.get(cell.count, ())
+            )
     return GoldTable(name, path, sql, header, dependencies, columns, reads), problems
 
 

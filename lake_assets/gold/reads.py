@@ -10,7 +10,6 @@ it counts. sqlglot's own `lineage` follows values only, and a figure's privacy h
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -20,7 +19,6 @@ from sqlglot.optimizer.scope import Scope, build_scope
 from lake_assets.gold.model import Read, ReadKind
 
 DIALECT = "spark"
-NOT_NULL = re.compile(r"NOT ([\w.]+) IS NULL")
 
 
 @dataclass(frozen=True)
@@ -235,12 +233,19 @@ def describe(expression: exp.Expr, name: str) -> str | None:
 
 def sql_text(expression: exp.Expr, *, qualified: bool = False) -> str:
     """An expression as an analyst would write it: functions in lower case, no qualifiers where the names say enough."""
-    plain = expression.copy()
+    plain = expression.copy().transform(_not_null)
     if not qualified:
         for column in plain.find_all(exp.Column):
             column.set("table", None)
     text = plain.sql(dialect=DIALECT, normalize_functions="lower", comments=False).strip()
-    return NOT_NULL.sub(r"\1 IS NOT NULL", text).replace("CURRENT_DATE", "current_date()")
+    return text.replace("CURRENT_DATE", "current_date()")
+
+
+def _not_null(node: exp.Expr) -> exp.Expr:
+    """`NOT x IS NULL`, as sqlglot writes it, back to `x IS NOT NULL`."""
+    if isinstance(node, exp.Not) and isinstance(node.this, exp.Is) and isinstance(node.this.expression, exp.Null):
+        return exp.Is(this=node.this.this, expression=exp.Not(this=exp.Null()))
+    return node
 
 
 def clause_text(clause: exp.Expr) -> str:

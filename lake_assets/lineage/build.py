@@ -33,7 +33,7 @@ def build_lineage(contracts: Mapping[str, Contract], gold: Mapping[str, GoldTabl
     columns: list[Column] = []
     edges: list[Edge] = []
     for contract in entities:
-        assets.append(Asset(f"platform/{contract.entity}", f"The platform's table `{contract.table}`. The data team has no access to it.", contract.owner))
+        assets.append(Asset(f"platform/{contract.entity}", f"The platform's own table {contract.table}. The data team has no access to it.", contract.owner))
         columns += _platform_columns(contract)
     for contract in entities:
         asset = f"bronze/{contract.entity}"

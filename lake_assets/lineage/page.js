@@ -69,6 +69,31 @@ function wayOf(chosen) {
   return { seeds, shown, through: [...new Set(through)], up, down };
 }
 
+// The main way stands on top of each lane; within that, each row near what it is joined to, so that few lines cross.
+function ordered(way) {
+  const place = new Map(), rank = (col) => (way.shown.get(col.id) === "value" ? 0 : 1);
+  const lanes = data.layers.map((_, layer) => assets.filter((each) => each.layer === layer)
+    .map((asset) => ({ asset, rows: asset.cols.filter((col) => way.shown.has(col.id)) })).filter((card) => card.rows.length));
+  const settle = (lane) => { let y = 0; for (const card of lane) { y += 1; for (const col of card.rows) place.set(col.id, y++); } };
+  const pull = (col) => {
+    const near = way.through.flatMap((e) => (e.source === col.id ? [place.get(e.target)] : e.target === col.id ? [place.get(e.source)] : []));
+    return near.length ? near.reduce((sum, y) => sum + y, 0) / near.length : place.get(col.id);
+  };
+  lanes.forEach(settle);
+  for (const order of [[3, 2, 1, 0], [0, 1, 2, 3], [3, 2, 1, 0]]) for (const layer of order) {
+    const pulls = new Map(lanes[layer].flatMap((card) => card.rows).map((col) => [col.id, pull(col)]));
+    for (const card of lanes[layer]) {
+      const whole = way.seeds.length > 1 && card.asset.id === way.seeds[0].asset; // a chosen table keeps its own order
+      if (!whole) card.rows.sort((a, b) => rank(a) - rank(b) || pulls.get(a.id) - pulls.get(b.id));
+      card.rank = Math.min(...card.rows.map(rank));
+      card.pull = card.rows.reduce((sum, col) => sum + pulls.get(col.id), 0) / card.rows.length;
+    }
+    lanes[layer].sort((a, b) => a.rank - b.rank || a.pull - b.pull);
+    settle(lanes[layer]);
+  }
+  return lanes;
+}
+
 let state = { chosen: [], way: null };
 function laneOf(layer) {
   const { key, title, text } = data.layers[layer];
@@ -80,7 +105,7 @@ function drawRest() {
     const lane = laneOf(layer);
     for (const asset of assets.filter((each) => each.layer === layer)) {
       const count = asset.cols.filter((col) => !col.technical).length;
-      const head = el("a", { href: `#${asset.key}`, title: asset.text }, asset.key.split("/")[1], el("small", {}, `${count} columns`));
+      const head = el("a", { href: `#${asset.key}`, title: asset.text }, asset.key.split("/")[1], el("small", {}, String(count), el("span", {}, " columns")));
       const dots = layer === 0 && el("div", { class: "dots", "aria-hidden": "true" },
         ...asset.cols.map((col) => el("i", { class: col.withheld ? "w" : secret(col) ? "s" : "", title: col.name + (col.withheld ? ": never leaves" : "") })));
       lane.append(el("section", { class: "card", "data-asset": asset.id, "aria-label": asset.key }, head, dots || null));
@@ -98,7 +123,8 @@ function noteOf(col, way) {
   if (layer === 1) for (const edge of values) { notes.push(["mono", edge.steps[0]]); if (edge.reveals) notes.push(["", edge.reveals]); }
   if (layer === GOLD && values.length) {
     const steps = [...new Set(values.flatMap((edge) => edge.steps))];
-    notes.push(["mono", steps.length ? steps.at(-1).replace(`${col.name} = `, "") : "as it is"]);
+    const own = steps.findLast((step) => step.startsWith(`${col.name} = `));
+    notes.push(["mono", own ? own.slice(col.name.length + 3) : steps.at(-1) ?? "as it is"]);
   }
   if (layer === 2) {
     const ruling = col.out.filter((edge) => edge.influence && way.up.through.has(edge)).flatMap((edge) => edge.steps);
@@ -106,16 +132,14 @@ function noteOf(col, way) {
   }
   return notes;
 }
-const short = (text, most = 150) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+const short = (text, most = 100) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 const empty = ["Made by the lake itself: no column of the platform goes in.", "Nothing leaves: the publisher never reads it into an event.", "Nothing arrives.", "No figure depends on it."];
 function drawWay() {
   const { way } = state;
   $("map").className = "map way";
-  $("lanes").replaceChildren(...data.layers.map((_, layer) => {
+  $("lanes").replaceChildren(...ordered(way).map((cards, layer) => {
     const lane = laneOf(layer);
-    for (const asset of assets.filter((each) => each.layer === layer)) {
-      const rows = asset.cols.filter((col) => way.shown.has(col.id));
-      if (!rows.length) continue;
+    for (const { asset, rows } of cards) {
       const list = el("ul", {}, ...rows.map((col) => {
         const chosen = way.seeds.includes(col);
         const item = el("li", { id: `c${col.id}`, class: [way.shown.get(col.id) === "influence" && "only", chosen && "chosen", col.withheld && "withheld"].filter(Boolean).join(" ") },
@@ -152,9 +176,10 @@ function drawEdges() {
     }
   } else {
     for (const edge of [...state.way.through].sort((a, b) => b.influence - a.influence)) {
-      const a = $(`c${edge.source}`), b = $(`c${edge.target}`);
+      const a = $(`c${edge.source}`), b = $(`c${edge.target}`), { shown } = state.way;
+      const main = !edge.influence && shown.get(edge.source) === "value" && shown.get(edge.target) === "value";
       const path = svg("path", { d: curve(place(a), place(b), box), fill: "none", stroke: `var(--${data.layers[layerOf(cols[edge.target])].key})`,
-        "stroke-width": edge.influence ? 1.1 : 2, opacity: edge.influence ? 0.45 : 0.85, ...(edge.influence && { "stroke-dasharray": "3 4" }) });
+        "stroke-width": main ? 2 : 1.1, opacity: main ? 0.85 : 0.45, ...(edge.influence && { "stroke-dasharray": "3 4" }) });
       path.dataset.ends = `${edge.source} ${edge.target}`;
       lines.push(path);
     }
@@ -176,6 +201,9 @@ function pathsTo(col, most = 16) {
 function told(col) {
   const asset = assets[col.asset], ways = pathsTo(col), left = el("div"), right = el("div");
   left.append(el("h2", {}, el("code", {}, asset.key, el("wbr"), `.${col.name}`)), el("p", { class: "what" }, col.text || asset.text));
+  const leaving = layerOf(col) === 0 ? col.out.filter((edge) => !edge.influence && !cols[edge.target].technical) : [];
+  if (leaving.length) left.append(el("h3", {}, "What leaves of it"), el("ul", { class: "list" }, ...leaving.map((edge) =>
+    el("li", {}, link(refOf(cols[edge.target])), el("small", { class: "mono" }, edge.steps[0]), el("small", {}, edge.reveals)))));
   if (ways.length) left.append(el("h3", {}, "Where its value comes from"));
   for (const way of ways) {
     const first = cols[way[0].source];
@@ -196,7 +224,7 @@ function told(col) {
   const list = (title, all) => all.length ? [el("h3", {}, `${title} (${all.length})`), el("ul", { class: "list" }, ...all.map((each) => el("li", {}, link(refOf(each)), el("small", {}, each.text))))] : [];
   const facts = [["type", col.type], ["table", asset.key], ["owner", asset.owner], ["classified", [col.classification, col.encrypted && "encrypted by the application"].filter(Boolean).join(", ")], ...asset.notes];
   right.append(el("h3", {}, "About it"), el("dl", {}, ...facts.filter(([, text]) => text).flatMap(([label, text]) => [el("dt", {}, label), el("dd", {}, text)])));
-  right.append(...list("Figures that its value goes into", figures("value")), ...list("Figures whose rows it decides", figures("influence")));
+  (layerOf(col) === 0 ? left : right).append(...list("Figures that its value goes into", figures("value")), ...list("Figures whose rows it decides", figures("influence")));
   return [left, right];
 }
 function toldAsset(asset) {
@@ -209,9 +237,9 @@ function show() {
   const ref = decodeURIComponent(location.hash.slice(1)), chosen = byRef.get(ref);
   state = { chosen: chosen ?? [], way: chosen ? wayOf(chosen) : null };
   if (chosen) drawWay(); else drawRest();
-  $("try").hidden = Boolean(chosen);
-  $("lead").textContent = chosen ? (chosen.length > 1 ? `All that ${ref} comes from, and leads to. Choose one of its columns to narrow it down; Esc goes back.`
-    : `The way of ${ref}. Point at a column to follow it alone; Esc goes back.`) : data.lead;
+  document.body.dataset.view = chosen ? "way" : "rest";
+  $("lead").textContent = chosen ? (chosen.length > 1 ? `All that ${ref} comes from, and leads to. Choose one of its columns to narrow it down.`
+    : `The way of ${ref}. Point at another column to follow that one alone.`) : data.lead;
   document.title = chosen ? `${ref} · lineage` : "Where every figure comes from";
   $("told").hidden = !chosen;
   $("told").replaceChildren(...(!chosen ? [] : chosen.length === 1 && ref.includes(".") ? told(chosen[0]) : toldAsset(assets[chosen[0].asset])));

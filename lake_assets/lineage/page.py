@@ -13,7 +13,7 @@ from lake_assets.lineage.graph import LAYERS, Column, ColumnRef, Lineage
 
 LANES = {
     "platform": ("Platform", "The application’s tables. The data team has no access to them."),
-    "bronze": ("Bronze", "Every event that left, as the contract derived it."),
+    "bronze": ("Bronze", "Every event, as the contract derived it."),
     "silver": ("Silver", "The current rows, and every state they had."),
     "gold": ("Gold", "Figures for the business: one SQL file each."),
 }
