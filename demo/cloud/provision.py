@@ -23,8 +23,8 @@ VISIBILITY_SECONDS = 120
 # Ten dead runs in a row: the message is put aside, and the listing still finds its object.
 MAX_RECEIVES = 10
 RETENTION_SECONDS = 14 * 24 * 3600
-DATA_KEY_SECRET = "platform/data-key"
-PSEUDONYM_SECRET = "platform/pseudonym-key"
+DATA_KEY = "platform/data-key"
+PSEUDONYM_KEY = "platform/pseudonym-key"
 
 
 def provision(
@@ -35,7 +35,7 @@ def provision(
     `prefix` goes before every name, so that tests share one emulator. `versioning` keeps overwritten landing objects.
     """
     landing, lake, stream = f"{prefix}landing", f"{prefix}lake", f"{prefix}platform-events"
-    data_key_secret, pseudonym_secret = f"{prefix}{DATA_KEY_SECRET}", f"{prefix}{PSEUDONYM_SECRET}"
+    data_key_secret, pseudonym_secret = f"{prefix}{DATA_KEY}", f"{prefix}{PSEUDONYM_KEY}"
     s3 = client("s3", environment)
     for bucket in (landing, lake):
         _bucket(s3, bucket, environment["AWS_DEFAULT_REGION"])
@@ -61,7 +61,7 @@ def provision(
 def unwrap_data_key(environment: Mapping[str, str]) -> bytes:
     """The data key with which the application encrypts: its secret holds it wrapped, KMS opens it."""
     manager, kms = client("secretsmanager", environment), client("kms", environment)
-    name = environment.get("PUBLISHER_DATA_KEY_SECRET", DATA_KEY_SECRET)
+    name = environment.get("PUBLISHER_DATA_KEY_SECRET", DATA_KEY)
     wrapped = json.loads(manager.get_secret_value(SecretId=name)["SecretString"])["wrapped"]
     return bytes(kms.decrypt(CiphertextBlob=base64.b64decode(wrapped))["Plaintext"])
 
