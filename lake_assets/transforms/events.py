@@ -8,8 +8,9 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lake_assets.transforms.rules import record_columns
 from lake_assets.transforms.validate import EntityRule
+
+CASTS = {"boolean": "boolean", "integer": "bigint", "date": "date", "timestamp": "timestamp"}
 
 
 def typed_events(lines: DataFrame, rule: EntityRule, batch: int) -> DataFrame:
@@ -18,15 +19,15 @@ def typed_events(lines: DataFrame, rule: EntityRule, batch: int) -> DataFrame:
     `_digest` is the XXH64 (seed 42) of the line, as a signed number. A delete has nulls in the record's columns.
     """
     event = _parsed(lines, rule)
-    record = [_typed(F.col("event.record")[name], kind).alias(name) for name, kind in record_columns(rule).items()]
+    record = [_typed(F.col("event.record")[field.name], field.type).alias(field.name) for field in rule.fields]
     subject = F.col("event.subject") if rule.has_subject else F.lit(None).cast("string")
     return event.select(
         *record,
         F.col("event.op").alias("_op"),
         F.col("event.key").alias("_key"),
-        _typed(F.col("event.seq"), "BIGINT").alias("_seq"),
+        _typed(F.col("event.seq"), "integer").alias("_seq"),
         subject.alias("_subject"),
-        _typed(F.col("event.committed_at"), "TIMESTAMP").alias("_committed_at"),
+        _typed(F.col("event.committed_at"), "timestamp").alias("_committed_at"),
         F.col("event.contract").alias("_contract"),
         F.xxhash64("line").alias("_digest"),
         F.col("object").alias("_object"),
@@ -37,7 +38,7 @@ def typed_events(lines: DataFrame, rule: EntityRule, batch: int) -> DataFrame:
 def typed_manifests(lines: DataFrame, rule: EntityRule, batch: int) -> DataFrame:
     """The rows of `ops/manifests`: the record's fields, and where each manifest came from."""
     event = _parsed(lines, rule)
-    record = [_typed(F.col("event.record")[name], kind).alias(name) for name, kind in record_columns(rule).items()]
+    record = [_typed(F.col("event.record")[field.name], field.type).alias(field.name) for field in rule.fields]
     return event.select(*record, F.col("object").alias("_object"), F.lit(batch).cast("bigint").alias("_batch"))
 
 
@@ -48,4 +49,4 @@ def _parsed(lines: DataFrame, rule: EntityRule) -> DataFrame:
 
 
 def _typed(text: Column, kind: str) -> Column:
-    return text if kind == "STRING" else text.try_cast(kind)
+    return text if kind == "string" else text.try_cast(CASTS[kind])

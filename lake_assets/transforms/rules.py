@@ -1,6 +1,6 @@
 """What the lake expects of each entity, made from the contracts: the one place where `lake_assets` turns them into rules.
 
-Belongs here: contracts to rules and column lists. Not here: applying the rules (`validate.py` in Python, `canonical.py` in Spark).
+Belongs here: contracts to rules. Not here: applying them (`validate.py` in Python, `canonical.py` in Spark), columns (`schemas.py`).
 """
 
 from __future__ import annotations
@@ -17,19 +17,6 @@ _PRECISION = {
     "second": None,
     "minute": "^[0-9-]{10}T[0-9]{2}:[0-9]{2}:00Z$",
     "hour": "^[0-9-]{10}T[0-9]{2}:00:00Z$",
-}
-SPARK_TYPES = {"string": "STRING", "boolean": "BOOLEAN", "integer": "BIGINT", "date": "DATE", "timestamp": "TIMESTAMP"}
-
-ENVELOPE_COLUMNS = {
-    "_op": "STRING",
-    "_key": "STRING",
-    "_seq": "BIGINT",
-    "_subject": "STRING",
-    "_committed_at": "TIMESTAMP",
-    "_contract": "STRING",
-    "_digest": "BIGINT",
-    "_object": "STRING",
-    "_batch": "BIGINT",
 }
 
 
@@ -93,32 +80,3 @@ def _manifest_rule(entities: tuple[str, ...]) -> EntityRule:
         ),
         seq_field="seq_to",
     )
-
-
-def record_columns(rule: EntityRule) -> dict[str, str]:
-    """The columns of an entity's record with their Spark types, in contract order."""
-    return {field.name: SPARK_TYPES[field.type] for field in rule.fields}
-
-
-def bronze_columns(rule: EntityRule) -> dict[str, str]:
-    """The columns of `bronze/<entity>`."""
-    return record_columns(rule) | ENVELOPE_COLUMNS
-
-
-def silver_columns(rule: EntityRule) -> dict[str, str]:
-    """The columns of `silver/<entity>`: the record, and of the envelope what the winner's rule needs."""
-    kept = ("_key", "_seq", "_subject", "_committed_at", "_contract", "_digest")
-    return record_columns(rule) | {name: ENVELOPE_COLUMNS[name] for name in kept}
-
-
-def history_columns(rule: EntityRule) -> dict[str, str]:
-    """The columns of `silver/<entity>_history`."""
-    kept = ("_key", "_subject", "_op", "_committed_at", "_contract", "_digest")
-    spans = {
-        "_seq_from": "BIGINT",
-        "_seq_to": "BIGINT",
-        "_valid_from": "TIMESTAMP",
-        "_valid_to": "TIMESTAMP",
-        "_is_current": "BOOLEAN",
-    }
-    return record_columns(rule) | {name: ENVELOPE_COLUMNS[name] for name in kept} | spans

@@ -1,0 +1,128 @@
+"""Raw objects that cannot be read, found and named one by one.
+
+Belongs here: judging a whole object. Not here: its lines (`load.py`).
+
+Spark reads a batch's objects without asking first; only when that fails are they looked at here. A bad object is one quarantine
+row and none of its lines load: what stands before the place where a gzip breaks off was not checked by its checksum.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+from lake_assets.raw.batches import LandedObject
+
+GONE = "object gone"
+OVERWRITTEN = "object overwritten"
+NOT_GZIP = "not gzip"
+TRUNCATED = "truncated gzip"
+CORRUPT = "corrupt gzip"
+EMPTY = "empty object"
+UNREADABLE = "unreadable object name"
+
+_THREADS = 16
+_CHUNK = 1 << 20
+_GZIP = b"\x1f\x8b"
+_UNREADABLE_NAME = re.compile(r"[*?\[\]{}\\^]|(?:^|/)[_.][^/]*$|\.(?:bz2|deflate|lz4|snappy|zst)$")
+"""Hadoop takes these for patterns, hidden files or codecs that are not here. Firehose writes none of them."""
+
+
+class Landing(Protocol):
+    """The landing bucket, as much of it as bronze needs."""
+
+    def path(self, key: str) -> str:
+        """The object's address for Spark."""
+
+    def etag(self, key: str) -> str | None:
+        """The object's etag now, or None when it is gone."""
+
+    def chunks(self, key: str, size_bytes: int) -> Iterator[bytes]:
+        """The object's bytes."""
+
+
+@dataclass(frozen=True)
+class BadObject:
+    """An object that gives no rows. `digest` is the SHA-256 of its bytes, where there are any."""
+
+    object: LandedObject
+    reason: str
+    digest: str | None = None
+
+
+def unreadable_names(objects: Iterable[LandedObject]) -> list[BadObject]:
+    """The objects that Spark would silently skip or misunderstand."""
+    return [BadObject(landed, UNREADABLE) for landed in objects if _UNREADABLE_NAME.search(landed.key)]
+
+
+def bad_objects(landing: Landing, objects: Iterable[LandedObject]) -> list[BadObject]:
+    """Reads each object to its end and returns those that are not whole."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        judged = pool.map(lambda landed: _judge(landing, landed), objects)
+    return [bad for bad in judged if bad is not None]
+
+
+def changed_objects(landing: Landing, objects: Iterable[LandedObject]) -> list[BadObject]:
+    """The objects that are not any more what the ledger knows: somebody removed or overwrote them."""
+
+    def look(landed: LandedObject) -> BadObject | None:
+        etag = landing.etag(landed.key)
+        if etag is None:
+            return BadObject(landed, GONE)
+        return None if etag == landed.etag else BadObject(landed, OVERWRITTEN)
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return [bad for bad in pool.map(look, objects) if bad is not None]
+
+
+def _judge(landing: Landing, landed: LandedObject) -> BadObject | None:
+    etag = landing.etag(landed.key)
+    if etag is None:
+        return BadObject(landed, GONE)
+    if etag != landed.etag:
+        return BadObject(landed, OVERWRITTEN)
+    digest = hashlib.sha256()
+    chunks = landing.chunks(landed.key, _CHUNK)
+    reason = _judge_gzip(chunks, digest) if landed.key.endswith(".gz") else _judge_plain(chunks, digest)
+    return BadObject(landed, reason, digest.hexdigest()) if reason else None
+
+
+def _judge_plain(chunks: Iterator[bytes], digest: hashlib._Hash) -> str | None:
+    filled = False
+    for chunk in chunks:
+        digest.update(chunk)
+        filled = filled or bool(chunk.strip())
+    return None if filled else EMPTY
+
+
+def _judge_gzip(chunks: Iterator[bytes], digest: hashlib._Hash) -> str | None:
+    """Follows every member to its checksum; memory stays bounded whatever a member unpacks to."""
+    member, head, filled, broken = _member(), b"", False, False
+    for chunk in chunks:
+        digest.update(chunk)
+        head = (head + chunk)[:2] if len(head) < 2 else head
+        while chunk and not broken:
+            member = _member() if member.eof else member
+            try:
+                filled = bool(member.decompress(chunk, _CHUNK).strip()) or filled
+            except zlib.error:
+                broken = True
+            chunk = member.unconsumed_tail or member.unused_data
+    if not head:
+        return EMPTY
+    if not _GZIP.startswith(head):
+        return NOT_GZIP
+    while not broken and (rest := member.decompress(b"", _CHUNK)):  # input may be used up before output is
+        filled = bool(rest.strip()) or filled
+    if broken:
+        return CORRUPT
+    return TRUNCATED if not member.eof else (None if filled else EMPTY)
+
+
+def _member() -> zlib._Decompress:
+    return zlib.decompressobj(wbits=31)

@@ -1,0 +1,101 @@
+"""Batches: what the ledger hands to bronze, and which have come through silver.
+
+Belongs here: which objects a batch has, which batches wait, closing one with its counts. Not here: making them (`ledger.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pyspark.sql import functions as F
+
+from lake_assets.raw import progress
+from lake_assets.transforms import schemas
+from resources.spark import spark_errors
+from resources.tables import LakeTables
+
+FINISHED = "batches"
+"""The progress below which every batch is finished: what lies behind it is never read again."""
+
+
+@dataclass(frozen=True)
+class LandedObject:
+    """A raw object by its identity. `key` is its name in the landing bucket."""
+
+    key: str
+    etag: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What is loaded together. It never changes, so that loading it again gives the same rows."""
+
+    number: int
+    objects: tuple[LandedObject, ...]
+    generation: int = 0
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(landed.size_bytes for landed in self.objects)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Where the values of a batch are. `conserved` says that the tables were counted and the sum holds."""
+
+    read: int
+    bronze: int
+    manifests: int
+    quarantined: int
+    conserved: bool
+
+
+def read_batch(tables: LakeTables, number: int, generation: int = 0) -> Batch:
+    """The batch with its objects, in the order of their names. Raises LookupError for one that the ledger does not have."""
+    with spark_errors(f"reading batch {number}"):
+        rows = tables.read("ops", "objects").where(F.col("_batch") == number).collect()
+    if not rows:
+        raise LookupError(f"the ledger has no batch {number}")
+    objects = sorted((LandedObject(row.object, row.etag, row.size_bytes) for row in rows), key=lambda o: (o.key, o.etag))
+    return Batch(number, tuple(objects), generation)
+
+
+def pending_batches(tables: LakeTables) -> list[int]:
+    """The batches that have not come through silver, oldest first. Its cost does not grow with history."""
+    behind = finished_below(tables)
+    with spark_errors("listing the batches"):
+        # One look at both tables: each alone costs as much again.
+        ledger = tables.read("ops", "objects").where(F.col("_batch") > behind).select("_batch", F.lit(0).alias("done"))
+        closed = tables.read("ops", "batches").where(F.col("_batch") > behind).select("_batch", F.lit(1).alias("done"))
+        rows = ledger.union(closed).groupBy("_batch").agg(F.max("done").alias("done")).where("done = 0").collect()
+    return sorted(row._batch for row in rows)
+
+
+def finished_below(tables: LakeTables) -> int:
+    """The highest batch such that it and all before it are finished; 0 at the start."""
+    known = progress.read(tables, FINISHED)
+    return known.position or 0 if known else 0
+
+
+def finish_batch(tables: LakeTables, batch: Batch, counts: Counts) -> None:
+    """Closes a batch that is in silver. Repeated, it changes nothing."""
+    row = (
+        batch.number, len(batch.objects), batch.size_bytes, counts.read, counts.bronze, counts.manifests,
+        counts.quarantined, counts.conserved, datetime.now(UTC),
+    )  # fmt: skip
+    frame = tables.spark.createDataFrame([row], schemas.struct(schemas.BATCHES)).coalesce(1)
+    tables.append("ops", "batches", frame, batch=batch.number, generation=batch.generation)
+
+
+def advance(tables: LakeTables, finished: Iterable[int]) -> int:
+    """Moves the progress over the batches that are finished without a gap; where it stands then."""
+    behind = finished_below(tables)
+    known, position = set(finished), behind
+    while position + 1 in known:
+        position += 1
+    if position != behind:
+        progress.write(tables, FINISHED, position=position)
+    return position

@@ -1,0 +1,68 @@
+"""The lake's own tables, all made before the first batch.
+
+Belongs here: which tables there are and how they are laid out. Not here: their columns (`transforms/schemas.py`), gold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from publisher.contracts import Contract
+
+from lake_assets.raw import progress
+from lake_assets.transforms import schemas
+from lake_assets.transforms.schemas import Columns
+from resources.tables import LakeTables
+
+FINGERPRINT = "schemas"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as it is made: statistics only of columns that hold no person's data, unless LakeTables knows better."""
+
+    layer: str
+    name: str
+    columns: Columns
+    partition_by: Sequence[str] = ()
+    statistics: Sequence[str] = field(default=())
+
+
+OPS = (
+    Table("ops", "objects", schemas.OBJECTS, partition_by=("day",)),
+    Table("ops", "quarantine", schemas.QUARANTINE),
+    Table("ops", "manifests", schemas.MANIFESTS, statistics=("seq_from", "seq_to", "_batch")),
+    Table("ops", "batches", schemas.BATCHES),
+    Table("ops", "tombstones", schemas.TOMBSTONES, partition_by=("entity",)),
+    Table("ops", "completeness", schemas.COMPLETENESS, statistics=("seq_from", "seq_to")),
+)
+
+
+def tables_of(contracts: Mapping[str, Contract]) -> list[Table]:
+    """Every table that this package writes, except its progress."""
+    found = list(OPS)
+    for entity, contract in contracts.items():
+        found += [
+            Table("bronze", entity, schemas.bronze(contract)),
+            Table("silver", entity, schemas.silver(contract)),
+            Table("silver", f"{entity}_history", schemas.history(contract)),
+        ]
+    return found
+
+
+def ensure_lake(tables: LakeTables, contracts: Mapping[str, Contract]) -> int:
+    """Makes the tables that are missing and adds columns that contracts gained; how many it looked at.
+
+    One look-up when nothing changed: the tables' fingerprint is kept with the progress.
+    """
+    wanted = schemas.fingerprint(contracts)
+    progress.ensure(tables)
+    known = progress.read(tables, FINGERPRINT)
+    if known is not None and known.note == wanted:
+        return 0
+    for table in (made := tables_of(contracts)):
+        properties = {"delta.dataSkippingStatsColumns": ",".join(table.statistics)} if table.statistics else None
+        tables.ensure(table.layer, table.name, schemas.struct(table.columns), table.partition_by, properties)
+    progress.write(tables, FINGERPRINT, note=wanted)
+    return len(made)

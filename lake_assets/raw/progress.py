@@ -1,0 +1,63 @@
+"""How far each process of the lake is: one row a name in `ops/progress`, so that no cost grows with history.
+
+Belongs here: reading and writing those rows. Not here: what the names mean (their modules say).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pyspark.sql import functions as F
+
+from lake_assets.transforms import schemas
+from resources.spark import spark_errors
+from resources.tables import LakeTables
+
+NAME = "progress"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a process is."""
+
+    name: str
+    position: int | None
+    at: datetime | None
+    note: str | None
+
+
+def ensure(tables: LakeTables) -> None:
+    """Makes the table if there is none."""
+    tables.ensure("ops", NAME, schemas.struct(schemas.PROGRESS), partition_by=("name",))
+
+
+def read_all(tables: LakeTables) -> dict[str, Progress]:
+    """Every process' progress, by name."""
+    with spark_errors("reading the progress"):
+        rows = tables.read("ops", NAME).collect()
+    return {row.name: Progress(row.name, row.position, row.at, row.note) for row in rows}
+
+
+def read(tables: LakeTables, name: str) -> Progress | None:
+    """One process' progress, or None before its first step."""
+    with spark_errors("reading the progress"):
+        rows = tables.read("ops", NAME).where(F.col("name") == name).collect()
+    return Progress(name, rows[0].position, rows[0].at, rows[0].note) if rows else None
+
+
+def write(
+    tables: LakeTables, name: str, *, position: int | None = None, at: datetime | None = None, note: str | None = None
+) -> None:
+    """Sets one process' progress. Names are partitions: two processes never write the same file."""
+    if "'" in name or "\\" in name:
+        raise ValueError("a process' name stands in SQL: no quotes")
+    row = tables.spark.createDataFrame([(name, position, at, note)], schemas.struct(schemas.PROGRESS))
+    with spark_errors(f"writing the progress of {name}"):
+        (
+            row.coalesce(1)
+            .write.format("delta")
+            .mode("overwrite")
+            .option("replaceWhere", f"name = '{name}'")
+            .save(tables.path("ops", NAME))
+        )

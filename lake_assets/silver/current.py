@@ -1,0 +1,145 @@
+"""Silver: what is true now, merged batch by batch.
+
+Belongs here: the merges and their order. Not here: who wins (`transforms/winners.py`), history (`history.py`).
+
+A pure function of the set of events: a merge compares what arrives with what is there, and keeps the higher. Tombstones stand in for
+deleted keys, so that silver itself has only living rows and a late event raises no dead one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from publisher.contracts import Contract
+
+from lake_assets.transforms import schemas
+from lake_assets.transforms.winners import IS_DELETE, order_sql, tombstones, winners
+from resources.spark import spark_errors
+from resources.tables import LakeTables
+
+THREADS = 4
+OpenTables = Callable[[str], AbstractContextManager[LakeTables]]
+"""Opens the lake with a session of its own, by a name: a MERGE keeps settings in its session, so a thread needs one."""
+
+_T_ORDER = order_sql("t._seq", "t._contract", "t._digest")
+_S_ORDER = order_sql("s._seq", "s._contract", "s._digest")
+
+
+@dataclass(frozen=True)
+class SilverResult:
+    """What a batch did to one entity. `conflicts` counts positions of the batch that have two contents in bronze."""
+
+    entity: str
+    events: int
+    inserted: int
+    updated: int
+    deleted: int
+    conflicts: int
+
+
+@dataclass(frozen=True)
+class BatchContents:
+    """What of an entity is in a batch."""
+
+    events: int
+    deletes: int
+    conflicts: int
+
+
+def batch_contents(tables: LakeTables, entities: Iterable[str], batch: int) -> dict[str, BatchContents]:
+    """Looks once at all entities; those that the batch does not hold are left out."""
+    parts = [
+        _events(tables, entity, batch).select(F.lit(entity).alias("entity"), "_seq", "_digest", F.expr(IS_DELETE).alias("deleted"))
+        for entity in entities
+    ]
+    if not parts:
+        return {}
+    every = parts[0]
+    for part in parts[1:]:
+        every = every.union(part)
+    by_seq = every.groupBy("entity", "_seq").agg(
+        F.count("*").alias("events"), F.count_if("deleted").alias("deletes"), F.countDistinct("_digest").alias("contents")
+    )
+    summed = by_seq.groupBy("entity").agg(
+        F.sum("events").alias("events"), F.sum("deletes").alias("deletes"), F.count_if(F.col("contents") > 1).alias("conflicts")
+    )
+    with spark_errors(f"looking at batch {batch} in bronze"):
+        rows = summed.collect()
+    return {row.entity: BatchContents(row.events, row.deletes, row.conflicts) for row in rows}
+
+
+def merge_tombstones(tables: LakeTables, contents: dict[str, BatchContents], batch: int, *, generation: int = 0) -> int:
+    """Remembers the batch's deletes, before any entity is merged; how many keys it touched."""
+    deleting = [entity for entity, found in contents.items() if found.deletes]
+    if not deleting:
+        return 0
+    source = tombstones(_events(tables, deleting[0], batch), deleting[0])
+    for entity in deleting[1:]:
+        source = source.union(tombstones(_events(tables, entity, batch), entity))
+    newer = f"{order_sql('s.seq', 's.contract', 's.digest')} > {order_sql('t.seq', 't.contract', 't.digest')}"
+    clauses = (
+        f"ON t.entity = s.entity AND t.key = s.key WHEN MATCHED AND {newer} THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
+    )
+    return tables.merge("ops", "tombstones", source, clauses, batch=batch, generation=generation).affected
+
+
+def merge_batch(
+    tables: LakeTables, contract: Contract, batch: int, contents: BatchContents, *, generation: int = 0
+) -> SilverResult:
+    """Merges one entity's events of a batch into its silver table. The batch's tombstones must be there."""
+    entity = contract.entity
+    columns = [name for name, *_ in schemas.silver(contract)]
+    source = _with_tombstones(tables, winners(_events(tables, entity, batch), "_key"), entity)
+    source = source.select(*columns, F.expr(IS_DELETE).alias("deleted"), "dead")
+    assignments = ", ".join(f"t.`{name}` = s.`{name}`" for name in columns)
+    inserted = ", ".join(f"`{name}`" for name in columns)
+    values = ", ".join(f"s.`{name}`" for name in columns)
+    newer = f"{_S_ORDER} > {_T_ORDER}"
+    clauses = (
+        f"ON t._key = s._key WHEN MATCHED AND s.deleted AND {newer} THEN DELETE WHEN MATCHED AND {newer} THEN UPDATE SET {assignments} "
+        f"WHEN NOT MATCHED AND NOT s.deleted AND NOT s.dead THEN INSERT ({inserted}) VALUES ({values})"
+    )
+    merged = tables.merge("silver", entity, source, clauses, batch=batch, generation=generation)
+    return SilverResult(entity, contents.events, merged.inserted, merged.updated, merged.deleted, contents.conflicts)
+
+
+def merge_entities(
+    open_tables: OpenTables,
+    contracts: Iterable[Contract],
+    contents: dict[str, BatchContents],
+    batch: int,
+    *,
+    generation: int = 0,
+    threads: int = THREADS,
+) -> dict[str, SilverResult]:
+    """Merges every entity that the batch holds, the largest first, in a few threads."""
+
+    def merge(contract: Contract) -> SilverResult:
+        with open_tables(f"silver/{contract.entity}/{batch}") as tables:
+            return merge_batch(tables, contract, batch, contents[contract.entity], generation=generation)
+
+    present = sorted((c for c in contracts if c.entity in contents), key=lambda c: -contents[c.entity].events)
+    with ThreadPoolExecutor(threads) as pool:
+        return {result.entity: result for result in pool.map(merge, present)}
+
+
+def _events(tables: LakeTables, entity: str, batch: int) -> DataFrame:
+    return tables.read("bronze", entity).where(F.col("_batch") == batch)
+
+
+def _with_tombstones(tables: LakeTables, won: DataFrame, entity: str) -> DataFrame:
+    """Adds `dead`: whether a delete that comes after the winner is known, from this batch or an earlier one."""
+    buried = (
+        tables.read("ops", "tombstones")
+        .where(F.col("entity") == entity)
+        .select(F.col("key").alias("buried"), F.expr(order_sql("seq", "contract", "digest")).alias("burial"))
+    )
+    joined = won.join(buried, won["_key"] == buried["buried"], "left")
+    order = order_sql("_seq", "_contract", "_digest")
+    return joined.withColumn("dead", F.expr(f"coalesce(burial >= {order}, false)")).drop("buried", "burial")
+

@@ -1,0 +1,145 @@
+"""The columns of the lake's own tables, as Spark's types, with their descriptions.
+
+Belongs here: names, types and one sentence on each technical column. Not here: making the tables (`raw/lake.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from pyspark.sql import types as T
+from publisher.contracts import Contract
+
+TYPES: dict[str, T.DataType] = {
+    "string": T.StringType(),
+    "boolean": T.BooleanType(),
+    "integer": T.LongType(),
+    "date": T.DateType(),
+    "timestamp": T.TimestampType(),
+    "strings": T.ArrayType(T.StringType()),
+    "decimal": T.DecimalType(20, 0),
+}
+
+_OP = ("_op", "string", "insert, update, snapshot (backfill), delete or erase.")
+_KEY = ("_key", "string", "The row's pseudonym.")
+_SEQ = ("_seq", "integer", "The change's position in the platform's order; with the entity it identifies the event.")
+_SUBJECT = ("_subject", "string", "The pseudonym of the person whom the row is about.")
+_COMMITTED_AT = ("_committed_at", "timestamp", "When the platform committed the change, cut to the contract's precision.")
+_CONTRACT = ("_contract", "string", "The version of the contract under which it was released.")
+_DIGEST = ("_digest", "integer", "XXH64 (seed 42) of the event's line, as a signed number.")
+_OBJECT = ("_object", "string", "The raw object that brought it.")
+_BATCH = ("_batch", "integer", "The batch that loaded it.")
+
+Columns = list[tuple[str, str, str]]
+
+OBJECTS: Columns = [
+    ("object", "string", "The key of the raw object in the landing bucket."),
+    ("etag", "string", "Its etag: with the key, its identity."),
+    ("size_bytes", "integer", "Its size."),
+    ("day", "date", "The day in its key; 1970-01-01 where the key names none."),
+    ("hour", "timestamp", "The hour in its key."),
+    ("found_by", "string", "event (its notification) or listing (which found what no event told of)."),
+    ("found_at", "timestamp", "When the lake came to know it."),
+    _BATCH,
+]
+QUARANTINE: Columns = [
+    ("object", "string", "The raw object that holds the value, or is itself bad."),
+    ("digest", "string", "SHA-256 of the refused bytes; null where there are none."),
+    ("length", "integer", "How many bytes they are."),
+    ("entity", "string", "The entity that it names, where readable."),
+    ("seq", "integer", "Its position, where readable."),
+    ("reason", "string", "Which rule it breaks."),
+    ("fields", "strings", "The fields that break it."),
+    ("quarantined_at", "timestamp", "When."),
+    _BATCH,
+]
+MANIFESTS: Columns = [
+    ("of", "string", "The entity that it accounts for."),
+    ("seq_from", "integer", "Where the range begins, exclusive."),
+    ("seq_to", "integer", "Where it ends, inclusive."),
+    ("revision", "integer", "The highest one counts."),
+    ("closed_at", "timestamp", "When the platform had sent all of it."),
+    ("events", "integer", "How many events the platform sent of it."),
+    ("dead_letters", "integer", "How many it could not release."),
+    ("digest", "string", "The sum of the events' digests, modulo 2 to the 64th."),
+    _OBJECT,
+    _BATCH,
+]
+BATCHES: Columns = [
+    _BATCH,
+    ("objects", "integer", "How many objects it reads."),
+    ("bytes", "integer", "Their size in the landing bucket."),
+    ("read", "integer", "JSON values read, and bad objects."),
+    ("bronze", "integer", "Of these, in bronze."),
+    ("manifests", "integer", "Of these, manifests."),
+    ("quarantined", "integer", "Of these, in quarantine."),
+    ("conserved", "boolean", "Whether the sum holds, counted in the tables."),
+    ("finished_at", "timestamp", "When silver had it."),
+]
+TOMBSTONES: Columns = [
+    ("entity", "string", "Of which entity."),
+    ("key", "string", "The deleted row's pseudonym."),
+    ("seq", "integer", "The position of its last delete."),
+    ("contract", "string", "The version of the contract under which the delete was released."),
+    ("digest", "integer", "The digest of the delete."),
+]
+COMPLETENESS: Columns = [
+    ("entity", "string", "The entity."),
+    ("seq_from", "integer", "Where the manifest's range begins, exclusive."),
+    ("seq_to", "integer", "Where it ends, inclusive."),
+    ("revision", "integer", "Of the manifest."),
+    ("events", "integer", "How many events the platform sent."),
+    ("found", "integer", "How many different events bronze has."),
+    ("verdict", "string", "agrees, missing, extra or contradicts."),
+    ("dead_letters", "integer", "How many the platform could not release."),
+    ("closed_at", "timestamp", "When the platform had sent all of it."),
+    ("checked_at", "timestamp", "When it was compared; of several rows of a range the latest holds."),
+]
+PROGRESS: Columns = [
+    ("name", "string", "What advances."),
+    ("position", "integer", "How far."),
+    ("at", "timestamp", "The platform's time of that position, where it has one."),
+    ("note", "string", "What else must be known to go on."),
+]
+
+
+def struct(columns: Columns) -> T.StructType:
+    """Columns as Spark's type; the descriptions become comments."""
+    return T.StructType([T.StructField(name, TYPES[kind], True, {"comment": text}) for name, kind, text in columns])
+
+
+def record(contract: Contract) -> Columns:
+    """The columns of an entity's record, in contract order."""
+    return [(field.name, field.type, field.description) for field in contract.fields]
+
+
+def bronze(contract: Contract) -> Columns:
+    """`bronze/<entity>`: every event."""
+    return [*record(contract), _OP, _KEY, _SEQ, _SUBJECT, _COMMITTED_AT, _CONTRACT, _DIGEST, _OBJECT, _BATCH]
+
+
+def silver(contract: Contract) -> Columns:
+    """`silver/<entity>`: the current rows, and what decides between two events of a key."""
+    return [*record(contract), _KEY, _SEQ, _SUBJECT, _COMMITTED_AT, _CONTRACT, _DIGEST]
+
+
+def history(contract: Contract) -> Columns:
+    """`silver/<entity>_history`: one row a change."""
+    return [
+        *record(contract),
+        *(_KEY, _SUBJECT, _OP, _COMMITTED_AT, _CONTRACT, _DIGEST),
+        ("_seq_from", "integer", "The change that began this state."),
+        ("_seq_to", "integer", "The change that ended it; null while nothing has."),
+        ("_valid_from", "timestamp", "When it began: the latest time of any change up to it, since clocks may step back."),
+        ("_valid_to", "timestamp", "When it ended."),
+        ("_is_current", "boolean", "Whether it holds now; never for a delete."),
+    ]
+
+
+def fingerprint(contracts: Mapping[str, Contract]) -> str:
+    """Changes when a table of the lake would: tells in one look-up that all of them are there."""
+    shape = [OBJECTS, QUARANTINE, MANIFESTS, BATCHES, TOMBSTONES, COMPLETENESS, PROGRESS]
+    shape += [layer(contract) for contract in contracts.values() for layer in (bronze, silver, history)]
+    return hashlib.sha256(json.dumps([sorted(contracts), shape]).encode()).hexdigest()[:16]
