@@ -1,0 +1,189 @@
+"""The page of what leaves the platform, for the person who answers for it.
+
+Belongs here: the contracts in plain words, as one HTML page without JavaScript. Not here: an example's form (forms.py), the
+look (page.css is shared with other pages, officer.css is this one's). The page is a pure function of the contracts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from html import escape
+from importlib.resources import files
+
+from publisher.contracts.forms import example
+from publisher.contracts.model import Contract, Field, SourceColumn
+from publisher.contracts.page_links import links_section
+from publisher.contracts.vocabulary import FUNCTIONS
+
+VERBATIM = frozenset({"copy", "one_of"})
+"""The functions that let the value itself out; of columns read by any other only something derived leaves."""
+
+RANKS = ("whether there is one", "a code, or its length", "a broad band", "a date without its time", "a rounded number", "the value")
+MANY = 3
+LOCK = "<svg class='lock' role='img' aria-label='encrypted'><use href='#lock'/></svg>"
+
+
+def render_page(contracts: Mapping[str, Contract]) -> str:
+    """The whole page as text."""
+    entities = list(contracts.values())
+    css = "".join(files("publisher.contracts").joinpath(name).read_text("utf-8") for name in ("page.css", "officer.css"))
+    menu = "".join(f"<li><a href='#{escape(c.entity)}'>{_title(c)}</a></li>" for c in entities)
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>What leaves the platform</title>
+<style>{css}</style>
+</head>
+<body>
+<svg style="display:none" aria-hidden="true"><symbol id="lock" viewBox="0 0 12 14"><path d="M3 6V4.2a3 3 0 0 1 6 0V6h.6c.8 0 1.4.6 1.4 1.4v5.2c0 .8-.6 1.4-1.4 1.4H2.4C1.6 14 1 13.4 1 12.6V7.4C1 6.6 1.6 6 2.4 6H3Zm1.5 0h3V4.2a1.5 1.5 0 0 0-3 0V6Z"/></symbol></svg>
+<main>
+<header class="top">
+<h1>What leaves the platform</h1>
+<p>This page says everything that may leave the platform for the data lake, and how. It is made from the release contracts,
+which the publisher itself reads: it builds each message from the fields below and from nothing else, so what does not stand
+here cannot leave. The lake refuses a field that it does not find here.</p>
+<p class="sum">{_sum(entities)}</p>
+<nav aria-label="On this page"><ul><li><a href="#glance">At a glance</a></li>{menu}<li><a href="#envelope">What comes with every message</a></li></ul></nav>
+</header>
+{_glance(entities)}
+{"".join(map(_entity, entities))}
+{links_section(contracts)}
+</main>
+</body>
+</html>
+"""
+
+
+def _sum(contracts: list[Contract]) -> str:
+    """The one thing to remember, counted."""
+    encrypted = [(contract, column) for contract in contracts for column in contract.columns.values() if column.encrypted]
+    never = sum(column.name in contract.withheld for contract, column in encrypted)
+    whole = sum(_verbatim(contract, column) for contract, column in encrypted)
+    rest = "none of them leaves as it is" if not whole else f"{whole} of them leave as they are"
+    return (
+        f"The application encrypts {len(encrypted)} of its columns, and {rest}: {never} never leave at all, of the other "
+        f"{len(encrypted) - never - whole} only something coarser does, such as whether there is a value."
+    )
+
+
+def _glance(contracts: Iterable[Contract]) -> str:
+    rows = "".join(
+        _row(
+            ("", f"<a href='#{escape(c.entity)}'>{_title(c)}</a>"),
+            ("Is about", escape(c.description)),
+            ("Fields that leave", str(len(c.fields))),
+            ("Columns that never leave", str(len(c.withheld))),
+            ("Kept for", days(c.retention_days)),
+            ("Erased within", days(c.erasure_days)),
+            ("Contract", escape(c.version)),
+        )
+        for c in contracts
+    )
+    scale = "".join(f"<li>{_meter(rank)}{escape(text)}</li>" for rank, text in enumerate(RANKS))
+    return f"""<section id="glance"><h2>At a glance</h2>
+{_table("glance", ("", "is about", "fields leave", "columns never leave", "kept for", "erased within", "contract"), rows)}
+<h3>How to read the tables</h3>
+<p>A value can leave in ways that show more or less of it. The dots say how much a reader learns, from nothing but its
+existence to all of it:</p>
+<ul class="columns">{scale}</ul>
+<p class="note">{LOCK}marks a column that the application encrypts. Every example is made up, and shows the form only.</p>
+</section>"""
+
+
+def _entity(contract: Contract) -> str:
+    rows = "".join(_field(contract, field) for field in contract.fields)
+    derived = [column for column in contract.columns.values() if column.name not in contract.withheld and not _verbatim(contract, column)]
+    return f"""<section class="entity" id="{escape(contract.entity)}"><h2>{_title(contract)}<small>contract {escape(contract.version)}</small></h2>
+<p>{escape(contract.description)}</p>
+<dl>{_facts(contract)}</dl>
+<h3>What leaves</h3>
+{_table("fields", ("field", "made from the column", "what a reader learns", "such as"), rows)}
+<h3>What never leaves</h3>
+{_columns("never", [contract.columns[name] for name in contract.withheld], "Something of every column leaves, as the table above says.")}
+<h3>Of these, only what the table above derives leaves, never the value</h3>
+{_columns("", derived, "None: what is released is released as it is.")}
+</section>"""
+
+
+def _facts(contract: Contract) -> str:
+    if contract.subject:
+        way = " → ".join(f"<code>{escape(f'{step.table}.{step.column}')}</code>" for step in contract.subject)
+        person = f"A person. Each message names that person by a code, found by way of {way}, so that an erasure finds all of it."
+    else:
+        person = "No person."
+    facts = {
+        "About": person,
+        "Purpose": escape(contract.purpose),
+        "Limits": escape(contract.limitations),
+        "Responsible": escape(contract.owner),
+        "Kept for": f"{days(contract.retention_days)} in the lake",
+        "Erasure": f"done within {days(contract.erasure_days)} of the request",
+        "Time of change": f"told to the {contract.precision}; anything finer is cut off",
+        "Platform’s table": f"<code>{escape(contract.table)}</code>",
+    }
+    if contract.k is not None:
+        facts["Smallest group"] = f"at least {contract.k} people must share the values of a group of fields"
+    return "".join(f"<dt>{label}</dt><dd>{text}</dd>" for label, text in facts.items() if text)
+
+
+def _field(contract: Contract, field: Field) -> str:
+    column = contract.columns[field.derivation.column]
+    rank = FUNCTIONS[field.derivation.function].reveal_rank
+    empty = "" if field.required else "<p>may be empty</p>"
+    return _row(
+        ("", f"<code>{escape(field.name)}</code><p>{escape(field.description)}</p>"),
+        ("Made from the column", f"{_column(column)}<p><code>{escape(_call(field))}</code></p>"),
+        ("What a reader learns", f"{_meter(rank)}{escape(field.derivation.reveals)}{empty}"),
+        ("Such as", f"<code class='form'>{escape(example(field))}</code>"),
+    )
+
+
+def _call(field: Field) -> str:
+    """`one_of(status, …)`: the values stand beside it in words."""
+    derivation = field.derivation
+    return derivation.text if len(derivation.args) < MANY else f"{derivation.function}({derivation.column}, …)"
+
+
+def _verbatim(contract: Contract, column: SourceColumn) -> bool:
+    return any(field.derivation.column == column.name and field.derivation.function in VERBATIM for field in contract.fields)
+
+
+def _columns(kind: str, columns: list[SourceColumn], none: str) -> str:
+    if not columns:
+        return f"<p class='note'>{none}</p>"
+    items = "".join(f"<li>{_column(column)} <small>{escape(column.classification)}</small></li>" for column in columns)
+    return f"<ul class='columns {kind}'>{items}</ul>"
+
+
+def _column(column: SourceColumn) -> str:
+    return f"{LOCK if column.encrypted else ''}<code>{escape(column.name)}</code>"
+
+
+def _meter(rank: int) -> str:
+    dots = "".join(f"<i class='{'on' if each < rank else ''}'></i>" for each in range(len(RANKS) - 1))
+    return f"<span class='meter' role='img' aria-label='{rank} of {len(RANKS) - 1}'>{dots}</span>"
+
+
+def _table(kind: str, head: Iterable[str], rows: str) -> str:
+    heads = "".join(f"<th scope='col'>{escape(text)}</th>" for text in head)
+    return f"<table class='{kind}'><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _row(*cells: tuple[str, str]) -> str:
+    def cell(label: str, text: str) -> str:
+        return f"<td data-label='{label}'>{text}</td>" if label else f"<td>{text}</td>"
+
+    return f"<tr>{''.join(cell(*each) for each in cells)}</tr>"
+
+
+def _title(contract: Contract) -> str:
+    return escape(contract.entity.replace("_", " ").capitalize())
+
+
+def days(count: int) -> str:
+    """`6 years`, `30 days`."""
+    number, unit = (count // 365, "year") if count % 365 == 0 else (count, "day")
+    return f"{number} {unit}{'' if number == 1 else 's'}"
