@@ -12,6 +12,8 @@ from publisher.capture.catalogue import InstalledFunction, InstalledTrigger, Rel
 from publisher.capture.triggers import SETTINGS, TRIGGERS, EntitySql
 from publisher.contracts.model import Contract
 
+QUOTE = "'"
+
 
 @dataclass(frozen=True, order=True)
 class Finding:
@@ -62,10 +64,11 @@ def outdated(
 ) -> Iterable[Finding]:
     """What is missing, disabled or of another contract."""
     entity = sql.contract.entity
+    settings = sorted(f"{name}={value.strip(QUOTE)}" for name, value in SETTINGS.items())
     function = functions.get(f"capture_{entity}")
     if function is None:
         yield Finding(entity, "its capture function is missing", "Run `publisher install`")
-    elif function.body != sql.body() or sorted(function.settings) != sorted(SETTINGS) or not function.definer:
+    elif function.body != sql.body() or sorted(function.settings) != settings or not function.definer:
         yield Finding(entity, "its capture function is outdated or was changed", "Run `publisher install`")
     for relation in relations:
         for trigger in TRIGGERS:

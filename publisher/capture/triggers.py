@@ -24,15 +24,15 @@ from publisher.database import ident, quoted
 TRUNCATE_TRIGGER = "zz_publisher_truncate"
 """Sorts last: another BEFORE TRUNCATE trigger may still write rows, which are truncated with the others."""
 
-SETTINGS = (
-    "search_path=pg_catalog, pg_temp",
-    "enable_hashjoin=off",
-    "enable_mergejoin=off",
-    "enable_seqscan=off",
-    "jit=off",
-    "TimeZone=UTC",
-)
-"""As pg_proc.proconfig shows them. UTC: a time must not be written in the zone of whoever wrote the row."""
+SETTINGS = {
+    "search_path": "pg_catalog, pg_temp",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_seqscan": "off",
+    "jit": "off",
+    "TimeZone": "'UTC'",
+}
+"""Of the functions, as SQL. UTC: a time must not be written in the zone of whoever wrote the row."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class EntitySql:
 
     def create_function(self) -> str:
         """The trigger function. SECURITY DEFINER: an application needs no right on the outbox to be captured."""
-        settings = "\n".join(f"SET {name} = {value}" for name, value in (item.split("=", 1) for item in SETTINGS))
+        settings = "\n".join(f"SET {name} = {value}" for name, value in SETTINGS.items())
         return (
             f"CREATE OR REPLACE FUNCTION {self.function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER\n"
             f"{settings}\nAS $capture${self.body()}$capture$"
@@ -184,13 +184,13 @@ SELECT count(*), max(key::{key_type})::text FROM chunk"""
     {joins};"""
 
     def _truncate(self) -> str:
-        """Reads the relation that is truncated: the table, or one leaf of it. Percent signs are doubled for format()."""
+        """Reads the relation that is truncated, ONLY it: PostgreSQL fires the trigger of each partition besides. Percent signs are doubled for format()."""
         key = ident(self.contract.key_column)
         subject, joins = self.subject(f"t.{ident(self.link)}" if self.link else "NULL")
         text = f"""
       INSERT INTO publisher.outbox (seq, entity, op, key, subject)
       SELECT nextval('publisher.seq'), {quoted(self.contract.entity)}, 'delete', t.{key}::text, {subject}
-      FROM @RELATION@ t
+      FROM ONLY @RELATION@ t
       {joins}"""
         return text.replace("%", "%%").replace("@RELATION@", "%s")
 

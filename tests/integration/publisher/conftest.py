@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from demo.cloud.postgres import Postgres
 from publisher.capture import install
 from publisher.contracts import Contract, load_contracts
 from publisher.database import connect
@@ -38,12 +39,18 @@ def releases(keyring: LocalKeyring) -> ReleaseSet:
     return load_release_set(CONTRACTS, keyring)
 
 
-@pytest.fixture
-def captured(platform_database: str, contracts: dict[str, Contract]) -> str:
-    """The URL of a platform database with capture installed."""
-    with connect(platform_database, "test") as connection:
+@pytest.fixture(scope="session")
+def captured_template(postgres: Postgres, platform_template: str, contracts: dict[str, Contract]) -> str:
+    """The name of a platform database with capture installed, to copy from."""
+    with connect(postgres.create_database("captured_template", platform_template), "test") as connection:
         install(connection, contracts)
-    return platform_database
+    return "captured_template"
+
+
+@pytest.fixture
+def captured(new_database: Callable[..., str], captured_template: str) -> str:
+    """The URL of a fresh platform database with capture installed."""
+    return new_database(captured_template)
 
 
 @pytest.fixture
