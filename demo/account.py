@@ -1,0 +1,201 @@
+"""Where every event is: what the platform wrote, what the publisher released, what the lake holds, and how long it took.
+
+Belongs here: the numbers of `.lake/demo.json`. Not here: the order of the demo (run.py), the search for leaks (leakscan/).
+
+Nothing here asks the lake's own bookkeeping whether all is well: the platform's count of committed rows, the publisher's tallies and the rows
+of the tables are counted each on their own, and compared.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from pyspark.sql import functions as F
+
+from demo.cloud.ministack import client
+from demo.leakscan import ScanReport
+from demo.platform.traffic import Traffic
+from demo.stack import Stack
+from lake_assets.completeness import verdicts
+from lake_assets.gold.load import load_gold
+from lake_assets.raw.batches import pending_batches
+from lake_assets.raw.lake import ensure_lake
+from publisher.contracts import load_contracts
+from publisher.keys import aws_keyring
+from resources.spark import open_session
+from resources.tables import LakeTables
+
+
+class Lake:
+    """The lake's tables, through a session of the demo's own."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self.contracts = load_contracts(Path(env["CONTRACTS_DIR"]))
+        self.tables = LakeTables(open_session(env["SPARK_REMOTE"], "demo"), env["LAKE_URI"])
+
+    def prepare(self) -> None:
+        ensure_lake(self.tables, self.contracts)
+
+    def pending(self) -> list[int]:
+        return pending_batches(self.tables)
+
+    def distinct_events(self) -> int:
+        return sum(self.events()[entity][1] for entity in self.contracts)
+
+    def events(self) -> dict[str, tuple[int, int, int]]:
+        """By entity: rows in bronze, different events among them, rows in silver."""
+        query = " UNION ALL ".join(
+            f"SELECT '{entity}' AS entity, count(*) AS bronze, count(DISTINCT _seq) AS events, "
+            f"(SELECT count(*) FROM {self.tables.sql_name('silver', entity)}) AS silver FROM {self.tables.sql_name('bronze', entity)}"
+            for entity in self.contracts
+        )
+        return {row.entity: (row.bronze, row.events, row.silver) for row in self.tables.spark.sql(query).collect()}
+
+    def count(self, layer: str, name: str) -> int:
+        return int(self.tables.read(layer, name).count())
+
+
+@dataclass
+class Account:
+    """The demo's outcome. Everything is a count but `latency_s` (seconds)."""
+
+    rows_written: int
+    rows_by_way: dict[str, int]
+    released: dict[str, int]
+    dead_letters: int
+    bronze: dict[str, tuple[int, int, int]]
+    platform_rows: dict[str, int]
+    quarantined: int
+    verdicts: dict[str, int]
+    gold: dict[str, int]
+    latency_s: dict[str, float]
+    runs: int
+    leaks: ScanReport | None = field(default=None)
+
+    @property
+    def events_bronze(self) -> int:
+        return sum(events for _, events, _ in self.bronze.values())
+
+    @property
+    def problems(self) -> list[str]:
+        """What does not add up, each in a sentence; empty when every write is accounted for."""
+        found = []
+        released, bad = sum(self.released.values()), sum(n for verdict, n in self.verdicts.items() if verdict != "agrees")
+        if self.rows_written != released + self.dead_letters:
+            found.append(f"{self.rows_written:,} rows were written, and {released:,} events released with {self.dead_letters:,} dead letters")
+        for entity, (_, events, silver) in self.bronze.items():
+            if events != self.released.get(entity, 0):
+                found.append(f"bronze/{entity} has {events:,} events of {self.released.get(entity, 0):,}")
+            if silver != self.platform_rows[entity]:
+                found.append(f"silver/{entity} has {silver:,} rows, the platform's table {self.platform_rows[entity]:,}")
+        if self.quarantined:
+            found.append(f"{self.quarantined:,} values are in quarantine")
+        if bad or not self.verdicts:
+            found.append(f"{bad:,} manifests do not agree" if bad else "no manifest was compared")
+        found += [f"gold/{table} is empty" for table, rows in self.gold.items() if not rows]
+        if self.leaks is None or not self.leaks.ok:
+            found.append("the search for leaks found something, or missed one of its own controls")
+        return found
+
+    @property
+    def complete(self) -> bool:
+        return not self.problems
+
+    def report(self) -> dict[str, Any]:
+        """As `.lake/demo.json` has it (design part 10)."""
+        return {
+            "rows_written": self.rows_written,
+            "rows_by_way": self.rows_by_way,
+            "events_released": sum(self.released.values()),
+            "dead_letters": self.dead_letters,
+            "events_bronze": self.events_bronze,
+            "duplicates": sum(rows - events for rows, events, _ in self.bronze.values()),
+            "quarantined": self.quarantined,
+            "manifests_ok": self.verdicts.get("agrees", 0),
+            "manifests_bad": sum(n for verdict, n in self.verdicts.items() if verdict != "agrees"),
+            "leaks": self.leaks.hits if self.leaks else None,
+            "gold": self.gold,
+            "latency_s": self.latency_s,
+            "ingest_runs": self.runs,
+            "problems": self.problems,
+        }
+
+    def text(self, elapsed: float, peak_bytes: int) -> str:
+        """The account for a terminal."""
+        lines = ["", f"{'':15}{'released':>10}{'in bronze':>11}{'repeats':>9}{'in silver':>11}{'in the platform':>17}"]
+        for entity, (rows, events, silver) in self.bronze.items():
+            numbers = f"{self.released.get(entity, 0):>10,}{events:>11,}{rows - events:>9,}{silver:>11,}{self.platform_rows[entity]:>17,}"
+            lines.append(f"  {entity:13}{numbers}")
+        report = self.report()
+        lines += [
+            "",
+            f"  {self.rows_written:,} rows written by the platform, {report['events_released']:,} events released, {report['events_bronze']:,} in bronze",
+            f"  manifests: {report['manifests_ok']:,} agree, {report['manifests_bad']:,} do not; in quarantine: {self.quarantined:,}",
+            f"  gold: {', '.join(f'{name} {rows:,}' for name, rows in self.gold.items())} rows",
+            f"  from commit to visible in silver: p50 {self.latency_s['p50']:.0f} s, p95 {self.latency_s['p95']:.0f} s "
+            f"({self.latency_s['sample']:,.0f} inserts)",
+            f"  leaks: {report['leaks']}" + (f" ({self.leaks.summary()})" if self.leaks else ""),
+            f"  {elapsed:.0f} s in all, {peak_bytes / 2**30:.1f} GiB of memory at the most",
+        ]
+        if self.problems:
+            lines += ["", "NOT everything is accounted for:", *(f"  - {problem}" for problem in self.problems)]
+        else:
+            lines += ["", "Every write is accounted for."]
+        return "\n".join(lines)
+
+
+def take_account(stack: Stack, lake: Lake, traffic: Traffic, runs: int) -> Account:
+    """Counts everything once; `leaks` is left to be filled in."""
+    tables = {contract.table: entity for entity, contract in lake.contracts.items()}
+    with psycopg.connect(stack.env["PLATFORM_DATABASE_URL"]) as connection:
+        released = dict(connection.execute("SELECT entity, sum(events)::bigint FROM publisher.tallies GROUP BY entity").fetchall())
+        dead = connection.execute("SELECT count(*) FROM publisher.dead_letters WHERE state IN ('parked', 'waiting')").fetchone()
+        rows = {
+            entity: connection.execute(psycopg.sql.SQL("SELECT count(*) FROM {}").format(psycopg.sql.Identifier(table))).fetchone()
+            for table, entity in tables.items()
+        }
+    gold = load_gold(lake.contracts)
+    return Account(
+        rows_written=traffic.stats.rows_written,
+        rows_by_way=traffic.stats.by_way,
+        released=released,
+        dead_letters=int(dead[0]) if dead else 0,
+        bronze=lake.events(),
+        platform_rows={entity: int(row[0]) if row else 0 for entity, row in rows.items()},
+        quarantined=lake.count("ops", "quarantine"),
+        verdicts=verdicts(lake.tables),
+        gold={name: lake.count("gold", name) for name in gold},
+        latency_s=_latency(stack, lake, traffic, tables),
+        runs=runs,
+    )
+
+
+def _latency(stack: Stack, lake: Lake, traffic: Traffic, tables: Mapping[str, str]) -> dict[str, float]:
+    """Seconds from the commit of a sample of inserts, by the platform's clock, to the end of the batch that brought them to silver."""
+    keyring = aws_keyring(
+        client("kms", stack.env),
+        client("secretsmanager", stack.env),
+        data_key_secret=stack.env["PUBLISHER_DATA_KEY_SECRET"],
+        pseudonym_secret=stack.env["PUBLISHER_PSEUDONYM_SECRET"],
+    )
+    spark = lake.tables.spark
+    finished = lake.tables.read("ops", "batches").select("_batch", F.col("finished_at").cast("double").alias("visible_at"))
+    waits: list[float] = []
+    for table, entity in tables.items():
+        namespace = lake.contracts[entity].key_namespace
+        sample = [(keyring.pseudonym(namespace, str(insert.id)), insert.committed_at) for insert in traffic.journal if insert.table == table]
+        if not sample:
+            continue
+        journal = spark.createDataFrame(sample, "_key STRING, committed_at DOUBLE")
+        landed = lake.tables.read("bronze", entity).where("_op = 'insert'").groupBy("_key").agg(F.min("_batch").alias("_batch"))
+        joined = journal.join(landed, "_key").join(finished, "_batch").select((F.col("visible_at") - F.col("committed_at")).alias("wait"))
+        waits += [row.wait for row in joined.collect()]
+    if len(waits) < 2:
+        return {"p50": float("nan"), "p95": float("nan"), "sample": len(waits)}
+    ranks = statistics.quantiles(waits, n=100)
+    return {"p50": round(ranks[49], 1), "p95": round(ranks[94], 1), "max": round(max(waits), 1), "sample": len(waits)}

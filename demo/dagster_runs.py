@@ -1,0 +1,74 @@
+"""Dagster as the demo sees it: which runs there are, and starting the one that builds gold.
+
+Belongs here: asking and launching. Not here: what runs (lake_assets/).
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import dagster as dg
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
+from dagster._core.storage.dagster_run import FINISHED_STATUSES, NOT_FINISHED_STATUSES
+
+from demo.errors import DemoError
+
+ROOT = Path(__file__).parent.parent
+REFRESH = "refresh"
+REFRESH_SECONDS = 180.0
+
+
+class DagsterRuns:
+    """The instance of DAGSTER_HOME."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = dict(env)
+        self._instance = DagsterInstance.from_config(env["DAGSTER_HOME"])
+
+    def wait_for_sensor(self, name: str, seconds: float) -> None:
+        """Until the daemon has evaluated the sensor once."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            states = self._instance.all_instigator_state()
+            if any(s.instigator_name == name and self._instance.get_ticks(s.instigator_origin_id, s.selector_id, limit=1) for s in states):
+                return
+            time.sleep(0.3)
+        raise DemoError(f"Dagster's daemon did not evaluate the sensor {name} within {seconds:.0f} s; its log is in logs/dagster.log.")
+
+    def active(self, job: str) -> bool:
+        return bool(self._instance.get_runs(RunsFilter(job_name=job, statuses=list(NOT_FINISHED_STATUSES)), limit=1))
+
+    def finished(self, job: str) -> list[DagsterRun]:
+        return list(self._instance.get_runs(RunsFilter(job_name=job, statuses=list(FINISHED_STATUSES))))
+
+    def last_failure(self) -> str | None:
+        """The last failed run, in a sentence without what it failed on."""
+        runs = self._instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.FAILURE]), limit=1)
+        return f"the run {runs[0].run_id[:8]} of {runs[0].job_name} failed" if runs else None
+
+    def refresh(self, progress: Callable[[str], None]) -> None:
+        """Launches the job that builds history, completeness and gold, through the queue, and waits for its end."""
+        command = [str(Path(sys.executable).parent / "dagster"), "job", "launch", "-w", str(ROOT / "workspace.yaml"), "-j", REFRESH]
+        done = subprocess.run(command, env=self._env, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise DemoError(f"dagster job launch failed: {(done.stderr.strip() or 'no reason given').splitlines()[-1]}")
+        began = time.monotonic()
+        while time.monotonic() - began < REFRESH_SECONDS:
+            ended = self.finished(REFRESH)
+            if ended:
+                if ended[0].status != DagsterRunStatus.SUCCESS:
+                    raise DemoError(f"The run {ended[0].run_id[:8]} of {REFRESH} ended as {ended[0].status.value}: see `make dev`, or dagster.log.")
+                return
+            progress(f"{self._built()} tables built")
+            time.sleep(0.5)
+        raise DemoError(f"The run of {REFRESH} did not end within {REFRESH_SECONDS:.0f} s.")
+
+    def _built(self) -> int:
+        runs = self._instance.get_runs(RunsFilter(job_name=REFRESH), limit=1)
+        if not runs:
+            return 0
+        return len(self._instance.all_logs(runs[0].run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION))

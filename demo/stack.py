@@ -1,0 +1,168 @@
+"""All the parts of the demo, running: which processes there are, with what settings, in which order.
+
+Belongs here: starting them and knowing their addresses. Not here: how a process is supervised (processes.py), what happens while they
+run (main.py).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import psycopg
+
+from demo.cloud.ministack import Ministack
+from demo.cloud.postgres import Postgres
+from demo.cloud.provision import provision, unwrap_data_key
+from demo.errors import DemoError
+from demo.platform import migrate
+from demo.processes import LOOPBACK, Child, Supervisor, accepts, free_port, require_free_port
+
+ROOT = Path(__file__).parent.parent
+STATE = Path(os.environ.get("PUSHLAKE_STATE", ROOT / ".lake")).resolve()
+BIN = Path(sys.executable).parent
+FIREHOSE_SECONDS = 5
+FIREHOSE_DUPLICATE_EVERY = 50
+NEVER = "0 0 29 2 1"
+
+
+@dataclass
+class Stack:
+    """A running stack. `env` holds the settings of design part 10 for every process of it."""
+
+    supervisor: Supervisor
+    folder: Path
+    env: dict[str, str] = field(default_factory=dict)
+    data_key: bytes = b""
+    relay: Child | None = None
+    firehose: Child | None = None
+    peak_bytes: int = 0
+
+    @classmethod
+    def prepare(cls, supervisor: Supervisor, name: str) -> Stack:
+        """An empty folder for this run: what an earlier one left belongs to a cloud that is gone."""
+        folder = STATE / name
+        if folder.exists():
+            shutil.rmtree(folder)
+        (folder / "logs").mkdir(parents=True)
+        return cls(supervisor, folder)
+
+    def start_platform(self) -> None:
+        """The local cloud and PostgreSQL beside each other, then what they must hold: buckets, keys, the schema, triggers."""
+        with ThreadPoolExecutor(2) as pool:
+            cloud = pool.submit(Ministack.start, self.folder / "cloud", port=_port("CLOUD_PORT"))
+            database = pool.submit(Postgres.start, self.folder / "postgres", port=_checked("DATABASE_PORT", "PostgreSQL"))
+            self.supervisor.adopt(cloud.result().child)
+            self.supervisor.adopt(database.result().child)
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        self.env = {
+            **inherited,
+            **provision(cloud.result().environment()),
+            "PLATFORM_DATABASE_URL": database.result().create_database("platform"),
+            "CONTRACTS_DIR": str(ROOT / "contracts"),
+            "PYTHONUNBUFFERED": "1",
+        }
+        self.data_key = unwrap_data_key(self.env)
+        migrate(self.env["PLATFORM_DATABASE_URL"])
+        self.publisher("install")
+
+    def start_publisher(self) -> None:
+        """The relay, and the Firehose that drains the stream into the landing bucket."""
+        self.relay = self.supervisor.start("relay", [BIN / "publisher", "relay"], env=self.env)
+        hints = ["--interval-seconds", str(FIREHOSE_SECONDS), "--duplicate-every", str(FIREHOSE_DUPLICATE_EVERY)]
+        command = [sys.executable, "-m", "demo.firehose", *hints, "--checkpoints", self.folder / "firehose"]
+        self.firehose = self.supervisor.start("firehose", command, env=self.env, cwd=ROOT)
+
+    def start_spark(self) -> Child:
+        """Begins the Spark server's start; `wait_spark` returns when it answers."""
+        port = _checked("SPARK_PORT", "the Spark server") or free_port()
+        self.env["SPARK_REMOTE"] = f"sc://{LOOPBACK}:{port}"
+        command = [sys.executable, "-m", "resources.spark_server", "start", "--port", str(port), "--folder", self.folder / "spark"]
+        return self.supervisor.start("spark", command, env=self.env, cwd=ROOT)
+
+    def wait_spark(self, child: Child) -> None:
+        port = int(self.env["SPARK_REMOTE"].rsplit(":", 1)[1])
+        child.wait_ready(lambda: accepts(port), 120)
+
+    def start_dagster(self, *, cadence: str, ui_port: int | None = None) -> None:
+        """The daemon (sensors, queue, automation), and the UI with it where a port is given."""
+        home = self.folder / "dagster"
+        home.mkdir()
+        shutil.copy(ROOT / "dagster.yaml", home / "dagster.yaml")
+        self.env |= {"DAGSTER_HOME": str(home), "LAKE_CADENCE": cadence}
+        workspace = ["-w", ROOT / "workspace.yaml"]
+        if ui_port is None:
+            self.supervisor.start("dagster", [BIN / "dagster-daemon", "run", *workspace], env=self.env, cwd=ROOT)
+            return
+        command = [BIN / "dagster", "dev", *workspace, "-h", LOOPBACK, "-p", str(ui_port)]
+        child = self.supervisor.start("dagster", command, env=self.env, cwd=ROOT)
+        child.wait_ready(lambda: accepts(ui_port), 120)
+
+    def start_pages(self, port: int) -> None:
+        """Serves the two pages, so that the UI can link to them: a browser opens no file from a page of the network."""
+        command = [sys.executable, "-m", "http.server", str(port), "--bind", LOOPBACK, "--directory", self.pages]
+        self.supervisor.start("pages", command, env=self.env)
+        self.env["PAGES_URL"] = f"http://{LOOPBACK}:{port}"
+
+    @property
+    def pages(self) -> Path:
+        return STATE / "pages"
+
+    def write_pages(self) -> None:
+        """The officer's page and the lineage page."""
+        self.pages.mkdir(exist_ok=True)
+        self.publisher("contracts", "page", "--output", str(self.pages / "release.html"))
+        self._run([sys.executable, "-m", "lake_assets.lineage", "--out", str(self.pages / "lineage.html")])
+
+    def publisher(self, *arguments: str) -> str:
+        """Runs a command of the publisher; its output. Raises DemoError with its last line when it fails."""
+        return self._run([str(BIN / "publisher"), *arguments])
+
+    def dagster(self, *arguments: str) -> str:
+        return self._run([str(BIN / "dagster"), *arguments, "-w", str(ROOT / "workspace.yaml")])
+
+    def _run(self, command: list[str]) -> str:
+        done = subprocess.run(command, env=self.env, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        if done.returncode:
+            said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+            raise DemoError(f"{Path(command[0]).name} {' '.join(command[1:3])} failed: {said[-1] if said else 'it said nothing'}")
+        return done.stdout
+
+    def released(self) -> int:
+        """Events that the publisher says it sent: the tallies behind its manifests."""
+        with psycopg.connect(self.env["PLATFORM_DATABASE_URL"]) as connection:
+            row = connection.execute("SELECT coalesce(sum(events), 0)::bigint FROM publisher.tallies").fetchone()
+            return int(row[0]) if row else 0
+
+    def sample_memory(self) -> int:
+        """Bytes that all processes hold now (proportional shares, so that shared pages count once); keeps the peak."""
+        now = 0
+        for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+            try:
+                memory = process.memory_full_info()
+                now += getattr(memory, "pss", 0) or memory.uss
+            except psutil.Error:  # ended while we looked
+                continue
+        self.peak_bytes = max(self.peak_bytes, now)
+        return now
+
+
+def _port(setting: str) -> int | None:
+    """The port that a setting names, or None for any free one. Raises DemoError for something that is no port."""
+    text = os.environ.get(setting)
+    if not text:
+        return None
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise DemoError(f"{setting} must be a port number: set {setting}=<1 to 65535>, or leave it out for any free one.")
+    return int(text)
+
+
+def _checked(setting: str, what: str) -> int | None:
+    port = _port(setting)
+    return None if port is None else require_free_port(port, what, setting)

@@ -1,0 +1,49 @@
+"""What a materialisation shows a person: small plots and previews, as Dagster metadata.
+
+Belongs here: drawing. Not here: the numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import dagster as dg
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+BAR_WIDTH, BAR_HEIGHT = 220, 16
+PREVIEW_ROWS = 8
+
+
+def bars(values: Mapping[str, int], unit: str = "") -> dg.MarkdownMetadataValue:
+    """Horizontal bars, one a name, drawn as SVG inside Markdown: no file, no script."""
+    shown = {name: value for name, value in values.items() if value}
+    if not shown:
+        return dg.MetadataValue.md("nothing")
+    longest = max(shown.values())
+    height = (BAR_HEIGHT + 6) * len(shown)
+    rows = []
+    for index, (name, value) in enumerate(shown.items()):
+        y = index * (BAR_HEIGHT + 6)
+        rows.append(
+            f'<rect x="120" y="{y}" width="{max(1, BAR_WIDTH * value // longest)}" height="{BAR_HEIGHT}" fill="#4f7cac"/>'
+            f'<text x="114" y="{y + 12}" text-anchor="end">{escape(name)}</text>'
+            f'<text x="{126 + BAR_WIDTH * value // longest}" y="{y + 12}">{value:,}{escape(unit)}</text>'
+        )
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="420" height="{height}" font-family="sans-serif" font-size="12" fill="#6b7280">'
+        f"{''.join(rows)}</svg>"
+    )
+    return dg.MetadataValue.md(f"![{escape(', '.join(f'{n}: {v:,}' for n, v in shown.items()))}](data:image/svg+xml,{quote(svg)})")
+
+
+def preview(frame: DataFrame) -> dg.MarkdownMetadataValue:
+    """The first rows of a gold table. Only for gold: its small cells are emptied, and it is about nobody."""
+    rows = frame.limit(PREVIEW_ROWS).collect()
+    head = f"| {' | '.join(frame.columns)} |\n|{'---|' * len(frame.columns)}"
+    body = "\n".join("| " + " | ".join("" if cell is None else str(cell) for cell in row) + " |" for row in rows)
+    return dg.MetadataValue.md(f"{head}\n{body}")

@@ -1,0 +1,32 @@
+"""The lake as a Dagster resource: its tables, each unit of work with a Spark session of its own.
+
+Belongs here: joining the Spark server and the lake's address. Not here: either of them (spark.py, tables.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from resources.spark import SparkConnectResource
+
+if TYPE_CHECKING:
+    from resources.tables import LakeTables
+
+
+class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """`with lake.tables("bronze/17") as tables: …`. `uri` is where the layers lie (LAKE_URI)."""
+
+    spark: SparkConnectResource
+    uri: str
+
+    @contextmanager
+    def tables(self, name: str) -> Iterator[LakeTables]:
+        """The tables through a session named after the unit of work; see SparkConnectResource.session."""
+        from resources.tables import LakeTables
+
+        with self.spark.session(name) as session:
+            yield LakeTables(session, self.uri)
