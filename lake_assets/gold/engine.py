@@ -4,6 +4,7 @@ Belongs here: putting paths and the day into the SQL, emptying small cells, refu
 files (load.py).
 """
 
+# ruff: noqa: S608 (what is put into SQL here are names, paths and a date: a gold file is reviewed code)
 from __future__ import annotations
 
 import time
@@ -14,13 +15,12 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp, parse_one
 from sqlglot.dialects.dialect import Dialect
-from sqlglot.tokens import TokenType
+from sqlglot.tokens import TokenType  # type: ignore[attr-defined]
 
 from lake_assets.gold.check import LAYERS
 from lake_assets.gold.load import load_gold
 from lake_assets.gold.model import SUPPRESSED, GoldTable, SmallestCell
 from lake_assets.gold.reads import DIALECT, table_key
-
 from resources.spark import spark_errors
 
 if TYPE_CHECKING:
@@ -52,11 +52,11 @@ def render(table: GoldTable, lake_uri: str | Mapping[str, str], as_of: date | No
     listed = ", ".join(f"`{name}`" for name in names)
     grain = ", ".join(f"`{name}`" for name in table.header.grain)
     message = f"{table.key}: two rows share its grain ({', '.join(table.header.grain)})"
+    unique = f"CASE WHEN `_copies` > 1 THEN CAST(raise_error('{message}') AS BOOLEAN) ELSE true END"
     whole = [
         f"WITH `_analyst` AS (\n{inner}\n)",
         f"`_counted` AS (\n  SELECT {listed}, count(*) OVER (PARTITION BY {grain}) AS `_copies` FROM `_analyst`\n)",
-        f"`_checked` AS (\n  SELECT {listed} FROM `_counted`\n"
-        f"  WHERE CASE WHEN `_copies` > 1 THEN CAST(raise_error('{message}') AS BOOLEAN) ELSE true END\n)",
+        f"`_checked` AS (\n  SELECT {listed} FROM `_counted`\n  WHERE {unique}\n)",
     ]
     cell = table.header.smallest_cell
     if cell is None:
@@ -64,7 +64,8 @@ def render(table: GoldTable, lake_uri: str | Mapping[str, str], as_of: date | No
     whole.append(f"`_marked` AS (\n  SELECT {listed}, {_hidden(cell, table.header.grain)} AS `{SUPPRESSED}` FROM `_summed`\n)")
     whole.insert(3, f"`_summed` AS (\n  SELECT {listed}{_sums(cell, table.header.grain)} FROM `_checked`\n)")
     shown = ", ".join(
-        f"CASE WHEN NOT `{SUPPRESSED}` THEN `{name}` END AS `{name}`" if name in cell.suppresses else f"`{name}`" for name in names
+        f"CASE WHEN NOT `{SUPPRESSED}` THEN `{name}` END AS `{name}`" if name in cell.suppresses else f"`{name}`"
+        for name in names
     )
     return ",\n".join(whole) + f"\nSELECT {shown}, `{SUPPRESSED}` FROM `_marked`"
 
@@ -93,7 +94,9 @@ def build(table: GoldTable, tables: LakeTables, as_of: date | None = None) -> Go
             .save(tables.path("gold", table.name))
         )
         hidden = f"count_if(`{SUPPRESSED}`)" if table.header.smallest_cell else "0"
-        counted = tables.spark.sql(f"SELECT count(*) AS rows, {hidden} AS hidden FROM {tables.sql_name('gold', table.name)}").collect()[0]
+        counted = tables.spark.sql(
+            f"SELECT count(*) AS rows, {hidden} AS hidden FROM {tables.sql_name('gold', table.name)}"
+        ).collect()[0]
     return GoldResult(int(counted["rows"]), int(counted["hidden"]), day, time.monotonic() - started)
 
 

@@ -18,7 +18,7 @@ from sqlglot.errors import ParseError, SqlglotError, TokenError
 from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 
-from lake_assets.gold import check
+from lake_assets.gold import check, promises
 from lake_assets.gold.errors import GoldError
 from lake_assets.gold.header import read_header
 from lake_assets.gold.model import SUPPRESSED, GoldColumn, GoldTable, Header, Read
@@ -84,7 +84,9 @@ def _ordered(files: Mapping[str, tuple[Path, str, Header, exp.Query]]) -> list[s
     except CycleError as error:
         circle = list(reversed(error.args[1]))
         remedy = "Move what they share into a table of its own"
-        raise GoldError([Problem(f"{circle[0]}.sql", 1, " → ".join(circle), "the tables read each other in a circle", remedy)]) from None
+        raise GoldError(
+            [Problem(f"{circle[0]}.sql", 1, " → ".join(circle), "the tables read each other in a circle", remedy)]
+        ) from None
 
 
 def _resolve(
@@ -98,13 +100,13 @@ def _resolve(
     if not problems:
         qualified, problems = _qualify(file, query, tables)
         names = qualified.named_selects
-        problems += check.promise_problems(file, header, names)
+        problems += promises.promise_problems(file, header, names)
         if not problems:
             reads = reads_of(qualified, tables)
-            problems += check.cell_problems(file, header, reads)
+            problems += promises.cell_problems(file, header, reads)
             problems += check.literal_problems(file, qualified, contracts)
             upstream = {table.key: table.reads for table in loaded.values()}
-            problems += check.privacy_problems(file, header, reads, upstream, contracts)
+            problems += promises.privacy_problems(file, header, reads, upstream, contracts)
         columns = tuple(
             GoldColumn(projection.alias_or_name, _type(projection), header.columns.get(projection.alias_or_name, ""))
             for projection in qualified.selects
@@ -140,8 +142,13 @@ def _metadata() -> dict[type[exp.Expr], dict[str, Any]]:
     def like_argument(annotator: Any, node: Any) -> Any:
         return annotator._annotate_by_args(node, "this")
 
-    known = {exp.DateTrunc: {"returns": exp.DType.DATE}, exp.Median: {"returns": exp.DType.DOUBLE}}
-    passing = {kind: {"annotator": like_argument} for kind in (exp.ArgMax, exp.ArgMin, exp.Mode)}
+    known: dict[type[exp.Expr], dict[str, Any]] = {
+        exp.DateTrunc: {"returns": exp.DType.DATE},
+        exp.Median: {"returns": exp.DType.DOUBLE},
+    }
+    passing: dict[type[exp.Expr], dict[str, Any]] = {
+        kind: {"annotator": like_argument} for kind in (exp.ArgMax, exp.ArgMin, exp.Mode)
+    }
     return {**Dialect.get_or_raise(DIALECT).EXPRESSION_METADATA, **known, **passing}
 
 

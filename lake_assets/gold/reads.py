@@ -69,9 +69,9 @@ class _Reader:
 
     def _output(self, scope: Scope, name: str, called: str) -> Iterator[Leaf]:
         if scope.set_operation_scopes:
-            position = scope.expression.named_selects.index(name)
+            position = _names(scope).index(name)
             for part in scope.set_operation_scopes:
-                yield from self.output(part, part.expression.named_selects[position], called)
+                yield from self.output(part, _names(part)[position], called)
             return
         select = scope.expression
         if not isinstance(select, exp.Select):  # a table function: all that goes in can come out
@@ -160,7 +160,7 @@ class _Reader:
     def _of_subquery(self, scope: Scope, query: exp.Query) -> Iterator[Leaf]:
         inner = next((each for each in scope.subquery_scopes if each.expression is query.unnest()), None)
         if inner is not None:
-            for name in inner.expression.named_selects:
+            for name in _names(inner):
                 yield from self.output(inner, name)
 
     def _identity(self, scope: Scope) -> Iterator[Leaf]:
@@ -218,6 +218,10 @@ def _adds_columns_only(scope: Scope, join: exp.Join, tables: Mapping[str, Mappin
         named = {each.alias_or_name for each in select.selects if each.unalias().sql() in keys}
         return len(named) == len(keys) and named <= equal
     return select.args.get("distinct") is not None and set(select.named_selects) <= equal
+
+
+def _names(scope: Scope) -> list[str]:
+    return list(scope.expression.named_selects) if isinstance(scope.expression, exp.Query) else []
 
 
 def _with_step(leaf: Leaf, step: str | None) -> Leaf:

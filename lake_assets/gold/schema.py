@@ -29,7 +29,12 @@ def silver_tables(contracts: Mapping[str, Contract]) -> dict[str, Columns]:
 
 def silver_field(contracts: Mapping[str, Contract], table: str, column: str) -> Field | None:
     """The contract's field behind a silver column; None for the lake's own columns."""
-    contract = contracts.get(table.removeprefix("silver/").removesuffix("_history"))
-    if contract is None or not table.startswith("silver/"):
+    contract = silver_contract(contracts, table)
+    return next((field for field in contract.fields if field.name == column), None) if contract else None
+
+
+def silver_contract(contracts: Mapping[str, Contract], table: str) -> Contract | None:
+    """The contract behind a silver table; None for any other table."""
+    if not table.startswith("silver/"):
         return None
-    return next((field for field in contract.fields if field.name == column), None)
+    return contracts.get(table.removeprefix("silver/").removesuffix("_history"))

@@ -25,11 +25,11 @@ def main(argv: list[str] | None = None) -> int:
         contracts = load_contracts(given.contracts)
         lineage = build_lineage(contracts, load_gold(contracts, given.gold))
     except (ContractError, GoldError) as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(render_page(lineage, given.contracts_page), encoding="utf-8")
-    print(f"{given.out}: {len(lineage.columns)} columns, {len(lineage.edges)} ways between them")
+    sys.stdout.write(f"{given.out}: {len(lineage.columns)} columns, {len(lineage.edges)} ways between them\n")
     return 0
 
 

@@ -33,24 +33,41 @@ def build_lineage(contracts: Mapping[str, Contract], gold: Mapping[str, GoldTabl
     columns: list[Column] = []
     edges: list[Edge] = []
     for contract in entities:
-        assets.append(Asset(f"platform/{contract.entity}", f"The platform's own table {contract.table}. The data team has no access to it.", contract.owner))
+        assets.append(
+            Asset(
+                f"platform/{contract.entity}",
+                f"The platform's own table {contract.table}. The data team has no access to it.",
+                contract.owner,
+            )
+        )
         columns += _platform_columns(contract)
     for contract in entities:
         asset = f"bronze/{contract.entity}"
-        assets.append(Asset(asset, contract.description, contract.owner, (("contract", contract.version), ("holds", "every event, as it was released"))))
+        assets.append(
+            Asset(
+                asset,
+                contract.description,
+                contract.owner,
+                (("contract", contract.version), ("holds", "every event, as it was released")),
+            )
+        )
         columns += _lake_columns(contract, asset, schemas.bronze(contract))
         edges += _released(contract, contracts)
     for contract in entities:
-        for asset, table, holds in (
+        for asset, layout, holds in (
             (f"silver/{contract.entity}", schemas.silver(contract), "the current rows"),
             (f"silver/{contract.entity}_history", schemas.history(contract), "every state a row had"),
         ):
             assets.append(Asset(asset, contract.description, contract.owner, (("contract", contract.version), ("holds", holds))))
-            columns += _lake_columns(contract, asset, table)
-            edges += _refined(contract, asset, table)
+            columns += _lake_columns(contract, asset, layout)
+            edges += _refined(contract, asset, layout)
     for table in gold.values():
         header = table.header
-        notes = (("fresh within", period(header.freshness)), ("one row for each", ", ".join(header.grain)), ("smallest cell", cell_text(header.smallest_cell)))
+        notes = (
+            ("fresh within", period(header.freshness)),
+            ("one row for each", ", ".join(header.grain)),
+            ("smallest cell", cell_text(header.smallest_cell)),
+        )
         assets.append(Asset(table.key, header.description, header.owner, notes))
         columns += [Column(ColumnRef(table.key, each.name), each.type, each.description) for each in table.columns]
         edges += _read(table)
@@ -81,11 +98,17 @@ def _released(contract: Contract, contracts: Mapping[str, Contract]) -> Iterator
             table, _, column = source.rpartition(".")
             origin = ColumnRef(f"platform/{entity_of[table]}", column)
             yield Edge(origin, ColumnRef(asset, field.name), "value", (field.derivation.text,), field.derivation.reveals)
-    yield Edge(ColumnRef(f"platform/{contract.entity}", contract.key_column), ColumnRef(asset, "_key"), "value", (key.text,), key.reveals)
+    yield Edge(
+        ColumnRef(f"platform/{contract.entity}", contract.key_column), ColumnRef(asset, "_key"), "value", (key.text,), key.reveals
+    )
     for index, step in enumerate(contract.subject):
         last = index == len(contract.subject) - 1
         origin = ColumnRef(f"platform/{entity_of[step.table]}", step.column)
-        text = f"pseudonym({step.column}, {contract.subject_namespace})" if last else f"the way to the person: {step.table}.{step.column}"
+        text = (
+            f"pseudonym({step.column}, {contract.subject_namespace})"
+            if last
+            else f"the way to the person: {step.table}.{step.column}"
+        )
         yield Edge(origin, ColumnRef(asset, "_subject"), "value" if last else "influence", (text,), key.reveals if last else "")
 
 
@@ -107,7 +130,8 @@ def _read(table: GoldTable) -> Iterator[Edge]:
 def period(value: timedelta) -> str:
     """`15 minutes`."""
     minutes = int(value.total_seconds() // 60)
-    count, unit = (minutes // 1440, "day") if minutes % 1440 == 0 else (minutes // 60, "hour") if minutes % 60 == 0 else (minutes, "minute")
+    size, unit = next((size, unit) for size, unit in ((1440, "day"), (60, "hour"), (1, "minute")) if minutes % size == 0)
+    count = minutes // size
     return f"{count} {unit}{'' if count == 1 else 's'}"
 
 

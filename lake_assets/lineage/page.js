@@ -274,7 +274,7 @@ let hits = [], at = -1;
 function search() {
   const words = $("q").value.toLowerCase().split(/\s+/).filter(Boolean);
   const all = [...assets.map((a) => [a.key, a.text]), ...cols.filter((c) => !c.technical).map((c) => [refOf(c), c.text])];
-  const score = ([ref]) => (ref.endsWith(words.at(-1)) ? 0 : 1) + (ref.startsWith("silver") ? 2 : 0);
+  const score = ([ref]) => (ref.endsWith(`.${words.at(-1)}`) ? 0 : ref.endsWith(words.at(-1)) ? 1 : 2) + (ref.startsWith("silver") ? 2 : 0);
   hits = words.length ? all.filter(([ref, text]) => words.every((word) => `${ref} ${text}`.toLowerCase().includes(word))).sort((a, b) => score(a) - score(b)).slice(0, 24) : [];
   at = hits.length ? 0 : -1;
   $("hits").replaceChildren(...hits.map(([ref, text], index) => {

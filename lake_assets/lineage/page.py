@@ -72,7 +72,11 @@ def _first_looks(lineage: Lineage) -> str:
 
     sources = [column for column in lineage.columns.values() if column.ref.layer == "platform" and column.encrypted]
     ranked = sorted(sources, key=lambda column: -figures(column))[: FIRST_LOOKS - 2]
-    looks = [(column.ref, f"What does {column.ref.asset.partition('/')[2]}.{column.ref.column} influence?") for column in ranked if figures(column)]
+    looks = [
+        (column.ref, f"What does {column.ref.asset.partition('/')[2]}.{column.ref.column} influence?")
+        for column in ranked
+        if figures(column)
+    ]
     gold = [ref for ref in lineage.columns if ref.layer == "gold"]
     if gold:
         widest = max(gold, key=lambda ref: len(lineage.origins(ref.asset, ref.column)))
@@ -108,7 +112,9 @@ def _details(key: str, text: str, head: tuple[str, ...], rows: list[str]) -> str
 def _figure(lineage: Lineage, column: Column) -> str:
     origins = lineage.origins(column.ref.asset, column.ref.column)
     deciding = [edge.source for edge in lineage.into(column.ref) if edge.kind == "influence"]
-    return _row(_link(column.ref, column.ref.column), escape(column.description), _links(lineage, origins), _links(lineage, deciding))
+    return _row(
+        _link(column.ref, column.ref.column), escape(column.description), _links(lineage, origins), _links(lineage, deciding)
+    )
 
 
 def _source(lineage: Lineage, column: Column) -> str:

@@ -5,6 +5,8 @@ Belongs here: text. Not here: the graph (graph.py), the page (page.py).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lake_assets.lineage.graph import Column, ColumnRef, Edge, Lineage
 
 
@@ -44,7 +46,9 @@ def as_markdown(lineage: Lineage, asset: str) -> str:
         values = [edge for edge in into if edge.kind == "value"]
         sources = "<br>".join(_source(lineage, edge) for edge in values) or "the lake itself"
         how = "<br>".join(dict.fromkeys(f"`{_cell(step)}`" for edge in values for step in edge.steps))
-        deciding = ", ".join(f"`{edge.source.asset.partition('/')[2]}.{edge.source.column}`" for edge in into if edge.kind == "influence")
+        deciding = ", ".join(
+            f"`{edge.source.asset.partition('/')[2]}.{edge.source.column}`" for edge in into if edge.kind == "influence"
+        )
         lines.append((f"`{column.ref.column}`", sources, how, deciding))
     return _table(("column", "comes from", "how", "rows decided by"), lines)
 
@@ -84,6 +88,6 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("`", "'")
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [f"| {' | '.join(head)} |", f"| {' | '.join('---' for _ in head)} |"]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])

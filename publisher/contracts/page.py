@@ -18,7 +18,14 @@ from publisher.contracts.vocabulary import FUNCTIONS
 VERBATIM = frozenset({"copy", "one_of"})
 """The functions that let the value itself out; of columns read by any other only something derived leaves."""
 
-RANKS = ("whether there is one", "a code, or its length", "a broad band", "a date without its time", "a rounded number", "the value")
+RANKS = (
+    "whether there is one",
+    "a code, or its length",
+    "a broad band",
+    "a date without its time",
+    "a rounded number",
+    "the value",
+)
 MANY = 3
 LOCK = "<svg class='lock' role='img' aria-label='encrypted'><use href='#lock'/></svg>"
 
@@ -95,7 +102,9 @@ existence to all of it:</p>
 
 def _entity(contract: Contract) -> str:
     rows = "".join(_field(contract, field) for field in contract.fields)
-    derived = [column for column in contract.columns.values() if column.name not in contract.withheld and not _verbatim(contract, column)]
+    derived = [
+        column for column in contract.columns.values() if column.name not in contract.withheld and not _verbatim(contract, column)
+    ]
     return f"""<section class="entity" id="{escape(contract.entity)}"><h2>{_title(contract)}<small>contract {escape(contract.version)}</small></h2>
 <p>{escape(contract.description)}</p>
 <dl>{_facts(contract)}</dl>

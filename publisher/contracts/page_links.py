@@ -69,7 +69,9 @@ def _namespaces(contracts: Mapping[str, Contract]) -> str:
         through = f"<p>and the subject of {escape(', '.join(subjects[namespace]))}</p>" if namespace in subjects else ""
         listed = ", ".join(f"<code>{escape(name)}</code>" for name in names)
         rows += f"<tr><td>{escape(namespace)}</td><td data-label='Joins'>{listed}{through}</td></tr>"
-    return f"<table><thead><tr><th scope='col'>kind of code</th><th scope='col'>joins</th></tr></thead><tbody>{rows}</tbody></table>"
+    return (
+        f"<table><thead><tr><th scope='col'>kind of code</th><th scope='col'>joins</th></tr></thead><tbody>{rows}</tbody></table>"
+    )
 
 
 def _groups(contracts: Mapping[str, Contract]) -> str:
@@ -81,7 +83,8 @@ def _groups(contracts: Mapping[str, Contract]) -> str:
     if not groups:
         return ""
     items = "".join(
-        f"<dt>{escape(name)}</dt><dd>{', '.join(f'<code>{escape(each)}</code>' for each in names)}</dd>" for name, names in groups.items()
+        f"<dt>{escape(name)}</dt><dd>{', '.join(f'<code>{escape(each)}</code>' for each in names)}</dd>"
+        for name, names in groups.items()
     )
     return f"""<h3>What could single somebody out together</h3>
 <p>None of these fields says who somebody is; taken together, few people may share them. The contracts name them as groups, so that

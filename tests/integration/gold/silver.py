@@ -24,9 +24,7 @@ def silver_frame(spark: SparkSession, contracts: Mapping[str, Contract], key: st
     return spark.createDataFrame(values, ", ".join(f"`{name}` {kind}" for name, kind in columns.items()))
 
 
-def silver_views(
-    spark: SparkSession, contracts: Mapping[str, Contract], rows: Mapping[str, Rows]
-) -> dict[str, str]:
+def silver_views(spark: SparkSession, contracts: Mapping[str, Contract], rows: Mapping[str, Rows]) -> dict[str, str]:
     """All silver tables as views of the session, empty where `rows` says nothing; the mapping that `render` takes."""
     placed = {}
     for key in silver_tables(contracts):

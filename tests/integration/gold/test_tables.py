@@ -78,7 +78,9 @@ PLANS = [
 ]  # fmt: skip
 
 
-def _payment(plan: str, person: str, status: str, due: str, paid: str | None = None, pence: int = 5_000, **more: Any) -> dict[str, Any]:
+def _payment(
+    plan: str, person: str, status: str, due: str, paid: str | None = None, pence: int = 5_000, **more: Any
+) -> dict[str, Any]:
     return {
         "plan_id": plan, "_subject": person, "status": status, "due_on": _day(due), "paid_on": _day(paid) if paid else None,
         "amount_pence": pence, "method": "direct_debit", **more,
@@ -132,7 +134,9 @@ def gold(spark: SparkSession) -> dict[str, list[dict[str, Any]]]:
     result = {}
     for name, table in load_gold(CONTRACTS).items():
         frame = select(table, spark, placed, TODAY)
-        assert [(c.name, c.type) for c in table.columns] == [(f.name, f.dataType.simpleString().upper()) for f in frame.schema], name
+        assert [(c.name, c.type) for c in table.columns] == [(f.name, f.dataType.simpleString().upper()) for f in frame.schema], (
+            name
+        )
         found = [row.asDict() for row in frame.collect()]
         result[name] = sorted(found, key=lambda row: tuple(str(row[column]) for column in table.header.grain))
     return result
@@ -187,7 +191,8 @@ def test_every_table_says_what_its_rows_say_by_hand(gold: dict[str, list[dict[st
     }  # fmt: skip
     for channel in ("sms", "letter"):
         hidden = _row(rows, birth_band="1980-1989", preferred_channel=channel)
-        assert hidden.pop("suppressed") and set(hidden.values()) == {None}
+        assert hidden.pop("suppressed")
+        assert set(hidden.values()) == {None}
     assert _row(rows, birth_band="1990-1999", preferred_channel="email")["people"] == 10, "closed customers are nobody to reach"
 
     # communications: two replies, one of them by another channel, are one answer
