@@ -7,6 +7,7 @@ in order; should the supervisor itself be killed, `demo.reaper` ends them.
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import socket
@@ -209,6 +210,14 @@ class _Reaper:
             start_new_session=True,
         )
 
+    def close(self) -> None:
+        """Ends it with this process: should children be left, it ends them first."""
+        assert self._process.stdin is not None
+        if self.owner == os.getpid():
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
+            self._process.wait()
+
     def register(self, group: int, first: signal.Signals) -> None:
         self._write(f"+{group} {int(first)}\n")
 
@@ -232,4 +241,5 @@ def _reaper() -> _Reaper:
     with _reaper_lock:
         if _current_reaper is None or _current_reaper.owner != os.getpid():
             _current_reaper = _Reaper()
+            atexit.register(_current_reaper.close)
         return _current_reaper

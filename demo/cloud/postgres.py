@@ -75,7 +75,7 @@ class Postgres:
         password = _initialised(home, binaries, user)
         chosen = free_port() if port is None else port
         settings = {**SETTINGS, **({} if durable else VOLATILE), "port": str(chosen)}
-        command = [binaries / "postgres", "-D", home / "data"]
+        command: list[str | Path] = [binaries / "postgres", "-D", home / "data"]
         command += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         log = home / "postgres.log"
         # SIGINT is the fast shutdown; SIGTERM would wait for every client to leave.

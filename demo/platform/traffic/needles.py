@@ -46,7 +46,9 @@ def _stored(connection: psycopg.Connection[tuple[str, bytes | str]]) -> Iterator
     yield from _rows(connection, sql.SQL("SELECT source, value FROM demo.gone_values"))
 
 
-def _rows(connection: psycopg.Connection[tuple[str, bytes | str]], query: sql.Composable) -> Iterator[tuple[str, bytes | str]]:
+def _rows(
+    connection: psycopg.Connection[tuple[str, bytes | str]], query: sql.SQL | sql.Composed
+) -> Iterator[tuple[str, bytes | str]]:
     with connection.cursor("needles") as cursor:
         cursor.itersize = FETCH
         yield from cursor.execute(query)

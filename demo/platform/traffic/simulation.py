@@ -60,9 +60,8 @@ class Traffic:
         """Registers the company's clients, unless there are some, and the first customers with their debts."""
         self._do(_register_creditors)
         with self._cipher.active(), self._engine.connect() as connection:
-            self._world.sector_of_creditor = {
-                key: sector for key, sector in connection.execute(select(Creditor.id, Creditor.sector))
-            }
+            found = connection.execute(select(Creditor.id, Creditor.sector))
+            self._world.sector_of_creditor = {row.id: row.sector for row in found}
             known = connection.execute(select(Customer.id).limit(1)).scalar()
         if known is None:
             self._do(join_many)

@@ -55,7 +55,7 @@ class Unit:
         """Runs an `UPDATE … WHERE` built with SQLAlchemy; the number of rows."""
         options = {"synchronize_session": False}
         rows = self.session.execute(statement, execution_options=options).rowcount  # type: ignore[attr-defined]
-        return self._wrote(statement.table.name, Way.UPDATE_WHERE, rows)  # type: ignore[attr-defined]
+        return self._wrote(str(statement.entity_description["table"]), Way.UPDATE_WHERE, rows)
 
     def upsert(self, statement: Insert) -> int:
         """Runs an `INSERT … ON CONFLICT` built with SQLAlchemy; the number of rows inserted or updated."""
@@ -93,13 +93,13 @@ class Unit:
     def delete(self, table: str, condition: str, **parameters: Any) -> int:
         """Deletes rows, after keeping their sensitive values for the leak scan; the number of rows."""
         self.keep(table, condition, **parameters)
-        return self.raw(table, f"DELETE FROM {table} WHERE {condition}", Way.DELETE, **parameters)
+        return self.raw(table, f"DELETE FROM {table} WHERE {condition}", Way.DELETE, **parameters)  # noqa: S608
 
     def expect_cascade(self, table: str, condition: str, *, deleted: bool, **parameters: Any) -> int:
         """Counts, before a delete, the rows that its foreign keys will delete (or update) on their own."""
         if deleted:
             self.keep(table, condition, **parameters)
-        counted = self.session.execute(text(f"SELECT count(*) FROM {table} WHERE {condition}"), parameters)
+        counted = self.session.execute(text(f"SELECT count(*) FROM {table} WHERE {condition}"), parameters)  # noqa: S608
         return self._wrote(table, Way.CASCADE, int(counted.scalar_one()))
 
     def keep(self, table: str, condition: str, **parameters: Any) -> None:
@@ -107,7 +107,7 @@ class Unit:
         for column in _encrypted(Base.metadata.tables[table]):
             self.session.execute(
                 text(
-                    f"INSERT INTO demo.gone_values (source, value) SELECT '{table}.{column}', {column} "
+                    f"INSERT INTO demo.gone_values (source, value) SELECT '{table}.{column}', {column} "  # noqa: S608
                     f"FROM {table} WHERE ({condition}) AND {column} IS NOT NULL"
                 ),
                 parameters,

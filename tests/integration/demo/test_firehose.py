@@ -78,7 +78,7 @@ class Stand:
     def log(self, event: str, **fields: Any) -> None:
         self.logged.append((event, fields))
 
-    def keys(self, prefix: str = "") -> list[str]:
+    def objects(self, prefix: str = "") -> list[str]:
         return [entry["Key"] for entry in self.s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix).get("Contents", [])]
 
     def numbers(self, key: str) -> list[int]:
@@ -86,7 +86,7 @@ class Stand:
         return [json.loads(text)["n"] for text in gzip.decompress(body).splitlines()]
 
     def landed(self) -> Counter[int]:
-        return Counter(number for key in self.keys("raw/") for number in self.numbers(key))
+        return Counter(number for key in self.objects("raw/") for number in self.numbers(key))
 
     def process(self, *arguments: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "demo.firehose", "--checkpoints", str(self.folder), *arguments]
@@ -116,7 +116,7 @@ def test_every_record_lands_once_under_the_names_of_the_real_one(stand: Stand) -
     stand.put(1, 1000)
     stand.drain()
     assert stand.landed() == Counter(range(1, 1001))
-    for key in stand.keys():
+    for key in stand.objects():
         found = NAME.fullmatch(key)
         assert found
         assert found["stream"] == stand.stream
@@ -128,7 +128,7 @@ def test_records_of_a_shard_stay_in_order_and_their_bytes_are_joined_as_they_are
         Records=[{"Data": data, "PartitionKey": "same"} for data in (b'{"a":1}\n{"b":2}\n', b'{"c":3}', b'{"d":4}\n')],
     )
     stand.drain()
-    (key,) = stand.keys()
+    (key,) = stand.objects()
     body = gzip.decompress(stand.s3.get_object(Bucket=stand.bucket, Key=key)["Body"].read())
     assert body == b'{"a":1}\n{"b":2}\n{"c":3}{"d":4}\n'
 
@@ -136,7 +136,7 @@ def test_records_of_a_shard_stay_in_order_and_their_bytes_are_joined_as_they_are
 def test_an_object_is_as_large_as_the_hint(stand: Stand) -> None:
     stand.put(1, 300, size=20_000)
     stand.drain(size_mib=1)
-    sizes = [len(stand.numbers(key)) * len(line(1, 20_000)) for key in stand.keys()]
+    sizes = [len(stand.numbers(key)) * len(line(1, 20_000)) for key in stand.objects()]
     # The hint is passed by a record at most; only the last object is smaller.
     assert sorted(size // len(line(1, 20_000)) for size in sizes)[1:] == [53] * 5
     assert stand.landed() == Counter(range(1, 301))
@@ -157,7 +157,7 @@ def test_an_object_is_no_older_than_the_hint(stand: Stand) -> None:
         stop.set()
         thread.join()
         checkpoints.close()
-    assert len(stand.keys()) == 2
+    assert len(stand.objects()) == 2
 
 
 @pytest.mark.parametrize("size_mib", [1, 128])
@@ -168,7 +168,7 @@ def test_each_nth_record_is_delivered_twice_in_another_object(stand: Stand, size
     assert set(landed) == set(range(1, 401))
     assert sorted(landed.values()) == [1] * 360 + [2] * 40
     assert (totals.records, totals.repeated) == (440, 40)
-    for key in stand.keys():
+    for key in stand.objects():
         assert max(Counter(stand.numbers(key)).values()) == 1
 
 
@@ -183,7 +183,7 @@ def test_a_restart_goes_on_where_the_last_delivery_ended(stand: Stand) -> None:
 def test_a_killed_process_loses_nothing(stand: Stand) -> None:
     stand.put(1, 3000, size=4000)
     process = stand.process("--size-mib", "1", "--interval-seconds", "60")
-    wait_until(stand.keys)
+    wait_until(stand.objects)
     process.kill()
     process.communicate()
     assert set(stand.landed()) < set(range(1, 3001)), "it was killed too late to prove anything"
@@ -197,7 +197,7 @@ def test_sigterm_delivers_what_is_held_and_ends_with_zero(stand: Stand) -> None:
     assert process.stdout is not None
     assert json.loads(process.stdout.readline())["event"] == "started"
     time.sleep(1.5)
-    assert stand.keys() == []
+    assert stand.objects() == []
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=15)
     assert process.returncode == 0
@@ -259,7 +259,7 @@ def test_a_put_that_succeeded_unheard_is_not_repeated(stand: Stand) -> None:
     firehose.drain()
     checkpoints.close()
     assert deaf.puts == 2
-    assert len(stand.keys()) == 1
+    assert len(stand.objects()) == 1
 
 
 def test_split_and_merged_shards_are_read(stand: Stand) -> None:
@@ -298,12 +298,12 @@ def test_a_record_over_the_limit_goes_below_the_error_prefix(stand: Stand) -> No
     stand.kinesis.put_record(StreamName=stand.stream, PartitionKey="large", Data=large)
     assert stand.drain().totals.failed_records == 1
     assert stand.landed() == Counter(range(1, 4))
-    (key,) = stand.keys("errors/processing-failed/20")
+    (key,) = stand.objects("errors/processing-failed/20")
     failed = json.loads(gzip.decompress(stand.s3.get_object(Bucket=stand.bucket, Key=key)["Body"].read()))
     assert failed["errorCode"] == "Record.TooLarge"
     assert base64.b64decode(failed["rawData"]) == large
     stand.drain()
-    assert len(stand.keys("errors/")) == 1
+    assert len(stand.objects("errors/")) == 1
 
 
 def test_a_stream_of_the_same_name_is_read_from_its_beginning(tmp_path: Path) -> None:

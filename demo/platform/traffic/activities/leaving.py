@@ -9,8 +9,8 @@ from demo.platform.traffic.unit import Unit
 from demo.platform.traffic.world import World
 
 DEBTS = "customer_id = ANY(:ids)"
-PLANS = f"debt_id IN (SELECT id FROM debts WHERE {DEBTS})"
-PAYMENTS = f"plan_id IN (SELECT id FROM plans WHERE {PLANS})"
+PLANS = f"debt_id IN (SELECT id FROM debts WHERE {DEBTS})"  # noqa: S608
+PAYMENTS = f"plan_id IN (SELECT id FROM plans WHERE {PLANS})"  # noqa: S608
 
 
 def close(world: World, unit: Unit) -> None:

@@ -51,14 +51,14 @@ def complete(world: World, unit: Unit) -> None:
     limit = world.size(40)
     unit.raw(
         "debts",
-        "UPDATE debts SET status = 'settled', closed_on = :today, updated_at = now() FROM plans p "
+        "UPDATE debts SET status = 'settled', closed_on = :today, updated_at = now() FROM plans p "  # noqa: S608
         f"WHERE p.debt_id = debts.id AND debts.status = 'in_plan' AND p.id IN ({paid})",
         today=world.today,
         limit=limit,
     )
     unit.raw(
         "plans",
-        f"UPDATE plans SET status = 'completed', ended_on = :today, updated_at = now() WHERE id IN ({paid})",
+        f"UPDATE plans SET status = 'completed', ended_on = :today, updated_at = now() WHERE id IN ({paid})",  # noqa: S608
         today=world.today,
         limit=limit,
     )
@@ -73,13 +73,13 @@ def mark_broken(world: World, unit: Unit) -> None:
     limit = world.size(25)
     unit.raw(
         "debts",
-        "UPDATE debts SET status = 'open', updated_at = now() FROM plans p WHERE p.debt_id = debts.id "
+        "UPDATE debts SET status = 'open', updated_at = now() FROM plans p WHERE p.debt_id = debts.id "  # noqa: S608
         f"AND debts.status = 'in_plan' AND p.status = 'active' AND p.id IN ({failing})",
         limit=limit,
     )
     unit.raw(
         "plans",
-        f"UPDATE plans SET status = 'broken', ended_on = :today, updated_at = now() WHERE id IN ({failing})",
+        f"UPDATE plans SET status = 'broken', ended_on = :today, updated_at = now() WHERE id IN ({failing})",  # noqa: S608
         today=world.today,
         limit=limit,
     )
