@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from publisher.contracts.columns import SQL_NAME, build_columns
 from publisher.contracts.fields import build_fields
 from publisher.contracts.model import Contract, Field, SourceColumn, SubjectStep
-from publisher.contracts.source import ContractSource, Where
+from publisher.contracts.source import ContractSource, Where, shown
 
 VERSION = re.compile(r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})")
 ENTITY = re.compile(r"[a-z][a-z0-9_]{0,40}")
@@ -39,8 +39,8 @@ def build_contract(source: ContractSource) -> Contract | None:
     objects = _objects(source)
     if objects is None:
         return None
-    entity, table = objects.event["name"], objects.table.get("physicalName", "")
-    _check_head(source, objects, entity, table)
+    entity, table = objects.event["name"], objects.table["physicalName"]
+    _check_head(source, objects, entity)
     columns = build_columns(source, objects.at_table, objects.table)
     fields = build_fields(source, objects.at_event, objects.event, table, columns)
     custom = {entry["property"]: (index, entry["value"]) for index, entry in enumerate(objects.event.get("customProperties", []))}
@@ -53,7 +53,8 @@ def build_contract(source: ContractSource) -> Contract | None:
         source.problem(places["committedAtPrecision"], "committedAtPrecision is unknown", "Write second, minute or hour")
     k = _k(source, places.get("k", objects.at_event), values.get("k"), fields)
     periods = _periods(source)
-    _check_key(source, objects, fields, columns)
+    if len(fields) == len(objects.event.get("properties", [])) or not fields:
+        _check_key(source, objects, fields, columns)
     if len(source.problems) > before:
         return None
     data = source.data
@@ -75,24 +76,25 @@ def _objects(source: ContractSource) -> _Objects | None:
         remedy = "Write two: the record that leaves (physicalType: event) and the platform's table (physicalType: table)"
         source.problem(("schema",), "a contract has two schema objects", remedy)
         return None
+    if not SQL_NAME.fullmatch(tables[0][1].get("physicalName", "")):
+        source.problem((*tables[0][0], "physicalName"), "the platform's table is not named", "Write physicalName: its name")
+        return None
     return _Objects(events[0][1], events[0][0], tables[0][1], tables[0][0])
 
 
-def _check_head(source: ContractSource, objects: _Objects, entity: str, table: str) -> None:
+def _check_head(source: ContractSource, objects: _Objects, entity: str) -> None:
     data = source.data
     if not ENTITY.fullmatch(entity) or entity.endswith("_history"):
         remedy = "Write lower case with underscores, not ending in _history: that is the name of a table of the lake"
         source.problem((*objects.at_event, "name"), "not a usable name of an entity", remedy)
     if source.file != f"{entity}.yaml":
         source.problem((*objects.at_event, "name"), "the file is named otherwise than its entity", "Name the file <entity>.yaml")
-    if data.get("name") != entity:
+    elif data.get("name") != entity:
         source.problem(("name",), "the contract is named otherwise than its entity", "Write the entity's name in both places")
     if not VERSION.fullmatch(data["version"]):
         source.problem(("version",), "not a semantic version", "Write version: 1.0.0")
     if data.get("status") != "active":
         source.problem(("status",), "only an active contract releases anything", "Write status: active, or remove the file")
-    if not SQL_NAME.fullmatch(table):
-        source.problem((*objects.at_table, "physicalName"), "the platform's table is not named", "Write physicalName: its name")
     for where, holder, key, remedy in (
         (("description", "purpose"), data.get("description"), "purpose", "Say what the data is for"),
         (("team", "name"), data.get("team"), "name", "Write team: {name: who answers for the data}"),
@@ -127,16 +129,20 @@ def _withheld(
     read = {field.derivation.column: field.name for field in fields}
     for index, name in enumerate(names):
         if name not in columns:
-            source.problem(where, f"withheld names {name}, which the table does not have", "Remove it, or correct its spelling")
+            source.problem(
+                where, f"withheld names {shown(name)}, which the table does not have", "Remove it, or correct its spelling"
+            )
         elif name in read:
-            source.problem(where, f"{name} is withheld, and {read[name]} reads it", "Remove it from withheld, or the field")
+            source.problem(
+                where, f"{shown(name)} is withheld, and {shown(read[name])} reads it", "Remove it from withheld, or the field"
+            )
         if name in names[:index]:
-            source.problem(where, f"withheld names {name} twice", "Keep one of the two")
+            source.problem(where, f"withheld names {shown(name)} twice", "Keep one of the two")
     if not source.problems:  # a field that could not be built would make its column look forgotten
         for name in columns:
             if name not in read and name not in names:
                 remedy = "Release something of it through a property, or add it to withheld"
-                source.problem(where, f"the column {name} is neither released nor withheld", remedy)
+                source.problem(where, f"the column {shown(name)} is neither released nor withheld", remedy)
     return tuple(names)
 
 
@@ -148,7 +154,7 @@ def _subject(source: ContractSource, where: Where, path: Any, table: str) -> tup
         remedy = "Write the custom property `subject`: the way to the person, as in [plans.debt_id, debts.customer_id], or none"
         source.problem(where, "no data subject is named", remedy)
     elif steps[0][0] != table:
-        source.problem(where, "the subject's path begins at another table", f"Begin with a column of {table}")
+        source.problem(where, "the subject's path begins at another table", f"Begin with a column of {shown(table)}")
     return tuple(SubjectStep(*step) for step in steps if len(step) == 2)
 
 
@@ -171,7 +177,7 @@ def _periods(source: ContractSource) -> dict[str, timedelta]:
         where: Where = ("slaProperties", index)
         name, value, unit = entry["property"], entry["value"], entry.get("unit")
         if name not in PERIODS:
-            source.problem(where, f"unknown service level {name}", f"Write one of: {', '.join(PERIODS)}")
+            source.problem(where, f"unknown service level {shown(name)}", f"Write one of: {', '.join(PERIODS)}")
         elif name in periods:
             source.problem(where, f"{name} stands twice", "Keep one of the two")
         elif type(value) is not int or value < 1 or unit not in PERIODS[name] or value > LONGEST // UNITS[unit]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from publisher.contracts.columns import CLASSIFICATIONS, check_classification
 from publisher.contracts.model import Derivation, Domain, Field, SourceColumn
-from publisher.contracts.source import ContractSource, Where
+from publisher.contracts.source import ContractSource, Where, shown
 from publisher.contracts.vocabulary import FUNCTIONS, TODAY, Function, Use, called_name, parse_call
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -69,10 +69,12 @@ def _derivation(
         return None
     if entry.get("transformSourceObjects") != [f"{table}.{call.column}"]:
         message = "transformSourceObjects differs from the column that transformLogic reads"
-        source.problem((*place, "transformSourceObjects"), message, f"Write transformSourceObjects: [{table}.{call.column}]")
+        source.problem(
+            (*place, "transformSourceObjects"), message, f"Write transformSourceObjects: [{shown(table)}.{call.column}]"
+        )
     column = columns.get(call.column)
     if column is None:
-        source.problem(where, f"the platform's table has no column {call.column}", f"It has: {', '.join(columns)}")
+        source.problem(where, f"the platform's table has no column {call.column}", f"It has: {', '.join(map(shown, columns))}")
         return None
     function, use = FUNCTIONS[call.function], Use(column, call.args, entry.get("logicalTypeOptions", {}))
     refusals = function.check(use)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from publisher.contracts.source import ContractSource, Where
+from publisher.contracts.source import ContractSource, Where, shown
 
 _TEXT = dict.fromkeys(("businessName", "description", "tags", "authoritativeDefinitions"))
 
@@ -78,7 +78,7 @@ def _refuse(source: ContractSource, where: Where, key: str, known: dict[str, str
     if key == "examples":
         source.problem(where, "examples are refused: they invite real values", "Describe the form in `description`")
     else:
-        source.problem(where, f"unknown key {key}", f"Remove it, or write one of: {', '.join(sorted(known))}")
+        source.problem(where, f"unknown key {shown(key)}", f"Remove it, or write one of: {', '.join(sorted(known))}")
 
 
 def _check_custom(source: ContractSource, entries: Any, where: Where, level: str) -> None:
@@ -88,7 +88,7 @@ def _check_custom(source: ContractSource, entries: Any, where: Where, level: str
         if not isinstance(name, str):
             continue  # schema.py says so
         if name not in CUSTOM[level]:
-            source.problem((*where, index), f"unknown custom property {name}", f"Write one of: {', '.join(CUSTOM[level])}")
+            source.problem((*where, index), f"unknown custom property {shown(name)}", f"Write one of: {', '.join(CUSTOM[level])}")
         elif name in seen:
             source.problem((*where, index), f"the custom property {name} stands twice", "Keep one of the two")
         seen.add(name)

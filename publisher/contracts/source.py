@@ -18,6 +18,8 @@ import yaml
 
 from publisher.contracts.problems import Problem
 
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,63}")
+
 Where = tuple[str | int, ...]
 """The way to a value: keys and indexes from the top of the file."""
 
@@ -46,14 +48,19 @@ class ContractSource:
         """`entity.field` of a position where the file names them, else its keys."""
         data: Any = self.data
         names: list[str] = []
-        for step in where:
+        for step in where if where[:1] in {("schema",), ("slaProperties",)} else ():
             try:
                 data = data[step]
             except (KeyError, IndexError, TypeError):
                 break
             if isinstance(data, dict):
-                names += [data[key] for key in ("name", "property") if isinstance(data.get(key), str)][:1]
-        return ".".join(names) or ".".join(str(step) for step in where)
+                names += [shown(data[key]) for key in ("name", "property") if isinstance(data.get(key), str)][:1]
+        return ".".join(names or map(shown, where))
+
+
+def shown(name: object) -> str:
+    """A name as a message may show it: what does not look like one may be a value, and is not repeated."""
+    return str(name) if _NAME.fullmatch(str(name)) else "(no plain name)"
 
 
 class _Refused(yaml.YAMLError):
@@ -147,8 +154,8 @@ def _remember(source: ContractSource, node: yaml.Node) -> None:
     for where, mark, value in _walk(node, (), node):
         line = mark.start_mark.line + 1
         if where in source.lines:
-            message = f"the key {where[-1]} stands twice"
-            source.problems.append(Problem(source.file, line, str(where[-1]), message, "Keep one of the two"))
+            name = shown(where[-1])
+            source.problems.append(Problem(source.file, line, name, f"the key {name} stands twice", "Keep one of the two"))
         source.lines.setdefault(where, line)
         for key, _ in value.value if isinstance(value, yaml.MappingNode) else ():
             if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":

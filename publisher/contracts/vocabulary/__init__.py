@@ -29,8 +29,8 @@ FUNCTIONS: dict[str, Function] = {
 TODAY = frozenset({"age", "age_band", "now", "today", "current_date", "days_since", "days_until", "months_since", "years_since"})
 """Names that a writer may reach for, and that would make a value change without a write."""
 
-_CALL = re.compile(r"([A-Za-z_]+)\(\s*([a-z_][a-z0-9_]*)\s*((?:,\s*[A-Za-z0-9_.-]+\s*)*)\)")
-_NAME = re.compile(r"\s*([A-Za-z_]+)\s*\(")
+_CALL = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\(\s*([a-z_][a-z0-9_]*)\s*((?:,\s*[A-Za-z0-9_.-]+\s*)*)\)")
+_NAME = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*\(")
 
 
 class Call(NamedTuple):

@@ -57,14 +57,19 @@ class Function(ABC):
         if column.type not in self.inputs:
             takes = " or ".join(sorted(self.inputs))
             return [(f"{column.name} is of type {column.type}", f"{self.name} takes {takes}: use another function")]
-        found = []
+        if refused := self.refuse_column(column):
+            return refused
+        idle = ", ".join(sorted(set(use.options) - self.options(column)))
+        found = [(f"logicalTypeOptions has {idle}, and {self.name} does not act on it", f"Remove {idle}")] if idle else []
+        return found + self.check_arguments(use)
+
+    def refuse_column(self, column: SourceColumn) -> list[Refusal]:
+        """Why this column may not go through the function, whatever the arguments."""
         if (column.encrypted and not self.of_encrypted) or (column.natural_identifier and not self.of_natural_identifier):
             kind = "a natural identifier" if column.natural_identifier else "encrypted"
             remedy = f"Derive something coarser from it, such as present({column.name}), or list it in withheld"
-            found.append((f"{self.name} would release too much of {column.name}, which is {kind}", remedy))
-        for option in sorted(set(use.options) - self.options(column)):
-            found.append((f"logicalTypeOptions has {option}, and {self.name} does not act on it", f"Remove {option}"))
-        return found + self.check_arguments(use)
+            return [(f"{self.name} would release too much of {column.name}, which is {kind}", remedy)]
+        return []
 
     def options(self, column: SourceColumn) -> frozenset[str]:
         """The `logicalTypeOptions` that the function acts on."""

@@ -26,11 +26,15 @@ class Copy(Function):
     def options(self, column: SourceColumn) -> frozenset[str]:
         return {"string": frozenset({"pattern"}), "integer": RANGE}.get(column.type, frozenset())
 
+    def refuse_column(self, column: SourceColumn) -> list[Refusal]:
+        refused = super().refuse_column(column)
+        if not refused and column.classification not in COPYABLE:
+            message = f"copy would release {column.name} as it is, and it is classified {column.classification}"
+            return [(message, "Derive from it (present, band, truncate, …) or list it in withheld")]
+        return refused
+
     def check_arguments(self, use: Use) -> list[Refusal]:
         column, found = use.column, no_arguments(self, use)
-        if column.classification not in COPYABLE:
-            remedy = "Derive from it (present, band, truncate, …) or list it in withheld"
-            found.append((f"copy would release {column.name} as it is, and it is classified {column.classification}", remedy))
         if column.type == "integer":
             found += check_range(use.options)
         if column.type == "string":
@@ -100,19 +104,19 @@ class Pseudonym(Function):
     inputs = frozenset({"string", "integer"})
     of_encrypted = False
 
-    def check_arguments(self, use: Use) -> list[Refusal]:
-        column, found = use.column, []
-        if len(use.args) != 1 or not NAMESPACE.fullmatch(use.args[0]):
-            found.append(("pseudonym takes one namespace", f"Write pseudonym({column.name}, customer)"))
+    def refuse_column(self, column: SourceColumn) -> list[Refusal]:
         if column.natural_identifier:
-            message = (
-                f"{column.name} is a natural identifier: all of its possible values can be hashed in minutes should the key leak"
-            )
-            found.append((message, "Release present(…) or a band of it, and a pseudonym of the surrogate id"))
-        elif not column.surrogate:
+            message = f"{column.name} is a natural identifier: all its possible values can be hashed in minutes should the key leak"
+            return [(message, "Release present(…) or a band of it, and a pseudonym of the surrogate id")]
+        if not column.surrogate:
             remedy = "Tag the source column `surrogate-id` if the platform made the id up; else derive something else"
-            found.append((f"a pseudonym is for surrogate ids, and {column.name} is not tagged as one", remedy))
-        return found
+            return [(f"a pseudonym is for surrogate ids, and {column.name} is not tagged as one", remedy)]
+        return super().refuse_column(column)
+
+    def check_arguments(self, use: Use) -> list[Refusal]:
+        if len(use.args) != 1 or not NAMESPACE.fullmatch(use.args[0]):
+            return [("pseudonym takes one namespace", f"Write pseudonym({use.column.name}, customer)")]
+        return []
 
     def output(self, use: Use) -> FieldType:
         return "string"

@@ -1,0 +1,23 @@
+"""The shipped contracts, to read and to spoil. Belongs here: fixtures of the contracts' tests only."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from publisher.contracts import Contract, load_contracts
+
+SHIPPED = Path(__file__).parents[3] / "contracts"
+
+
+@pytest.fixture(scope="session")
+def shipped() -> dict[str, Contract]:
+    return load_contracts(SHIPPED)
+
+
+@pytest.fixture
+def contracts_copy(tmp_path: Path) -> Path:
+    """A copy of the shipped contracts that a test may spoil."""
+    return Path(shutil.copytree(SHIPPED, tmp_path / "contracts"))
