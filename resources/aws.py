@@ -1,0 +1,45 @@
+"""AWS clients, and S3 URIs.
+
+Belongs here: how a client is made. boto3 finds endpoint, region and credentials in the standard variables itself.
+Not here: what is done with it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from resources.errors import ResourceError
+
+if TYPE_CHECKING:
+    from botocore.config import Config
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+
+def s3_client() -> S3Client:
+    import boto3
+
+    return boto3.client("s3", config=_config())
+
+
+def sqs_client() -> SQSClient:
+    import boto3
+
+    return boto3.client("sqs", config=_config())
+
+
+def bucket_and_prefix(uri: str) -> tuple[str, str]:
+    """`s3://bucket/some/prefix` as ("bucket", "some/prefix/"); a prefix that is there ends with a slash."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("s3", "s3a") or not parts.netloc:
+        raise ResourceError("An S3 URI must be of the form s3://bucket or s3://bucket/prefix.")
+    prefix = parts.path.strip("/")
+    return parts.netloc, f"{prefix}/" if prefix else ""
+
+
+def _config() -> Config:
+    """Path-style addresses work for every S3, an emulator on a loopback address included."""
+    from botocore.config import Config
+
+    return Config(s3={"addressing_style": "path"}, retries={"max_attempts": 5, "mode": "standard"})

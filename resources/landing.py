@@ -1,0 +1,89 @@
+"""The landing bucket: which raw objects there are, and their bytes.
+
+Belongs here: listing, looking, reading. Not here: which objects are new (the ledger), what is in them (bronze).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from resources.aws import bucket_and_prefix, s3_client
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True)
+class LandedObject:
+    """One version of an object: the same key with another etag is another object. `key` is the whole key in the bucket."""
+
+    key: str
+    etag: str
+    size: int
+    modified: datetime
+
+
+class Landing:
+    """The bucket (and prefix) of `landing_uri`."""
+
+    def __init__(self, landing_uri: str, s3: S3Client) -> None:
+        self.bucket, self.prefix = bucket_and_prefix(landing_uri)
+        self._s3 = s3
+
+    def list(self, prefix: str = "", *, after: str | None = None) -> Iterator[LandedObject]:
+        """The objects under `prefix`, by key; with `after`, those whose key is greater. Costs a request per 1,000."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=self.prefix + prefix, StartAfter=after or ""
+        )
+        for page in pages:
+            for item in page.get("Contents", ()):
+                yield LandedObject(item["Key"], unquoted(item["ETag"]), item["Size"], item["LastModified"])
+
+    def head(self, key: str) -> LandedObject | None:
+        """The object as it is now, or None if it is gone."""
+        try:
+            seen = self._s3.head_object(Bucket=self.bucket, Key=key)
+        except self._s3.exceptions.ClientError as error:
+            if _is_absence(error):
+                return None
+            raise
+        return LandedObject(key, unquoted(seen["ETag"]), seen["ContentLength"], seen["LastModified"])
+
+    def get(self, key: str, etag: str | None = None) -> bytes | None:
+        """The object's bytes, or None if it is gone, or is no longer the version of `etag`."""
+        try:
+            if etag:
+                return self._s3.get_object(Bucket=self.bucket, Key=key, IfMatch=f'"{etag}"')["Body"].read()
+            return self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        except self._s3.exceptions.ClientError as error:
+            if _is_absence(error):
+                return None
+            raise
+
+    def uri(self, key: str) -> str:
+        """The object as Spark names it."""
+        return f"s3a://{self.bucket}/{key}"
+
+
+class LandingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The landing bucket, as a resource."""
+
+    landing_uri: str
+
+    def open(self) -> Landing:
+        return Landing(self.landing_uri, s3_client())
+
+
+def unquoted(etag: str) -> str:
+    """S3 answers etags in quotes and notifies of them without."""
+    return etag.strip('"')
+
+
+def _is_absence(error: ClientError) -> bool:
+    return error.response["Error"]["Code"] in ("404", "NoSuchKey", "NotFound", "412", "PreconditionFailed")

@@ -1,0 +1,69 @@
+"""The landing bucket and its queue on the emulator."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from demo.cloud.ministack import Ministack
+from resources.landing import Landing
+from resources.notifications import Notifications
+
+
+@pytest.fixture
+def landing(cloud: Ministack, prefix: str) -> Landing:
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket=prefix, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
+    return Landing(f"s3://{prefix}", s3)
+
+
+@pytest.fixture
+def queue(cloud: Ministack, prefix: str) -> Notifications:
+    sqs = cloud.client("sqs")
+    return Notifications(sqs.create_queue(QueueName=prefix)["QueueUrl"], sqs)
+
+
+def test_objects_are_listed_read_and_told_apart_by_etag(cloud: Ministack, landing: Landing) -> None:
+    s3 = cloud.client("s3")
+    for number in range(3):
+        s3.put_object(Bucket=landing.bucket, Key=f"raw/2026/{number}.gz", Body=b"one")
+    s3.put_object(Bucket=landing.bucket, Key="errors/x", Body=b"no")
+    found = list(landing.list("raw/2026/"))
+    assert [item.key for item in found] == ["raw/2026/0.gz", "raw/2026/1.gz", "raw/2026/2.gz"]
+    assert [item.key for item in landing.list("raw/", after="raw/2026/1.gz")] == ["raw/2026/2.gz"]
+    first = landing.head("raw/2026/0.gz")
+    assert first is not None
+    assert (first.etag, first.size) == (found[0].etag, 3)
+    s3.put_object(Bucket=landing.bucket, Key="raw/2026/0.gz", Body=b"other")
+    assert landing.get("raw/2026/0.gz") == b"other"
+    assert landing.get("raw/2026/0.gz", first.etag) is None
+
+
+def test_an_object_that_is_gone_is_none(landing: Landing) -> None:
+    assert landing.head("raw/gone.gz") is None
+    assert landing.get("raw/gone.gz") is None
+
+
+def test_more_than_ten_messages_are_received_and_deleted(cloud: Ministack, queue: Notifications) -> None:
+    sqs = cloud.client("sqs")
+    for number in range(23):
+        sqs.send_message(QueueUrl=queue.queue_url, MessageBody=json.dumps({"Records": [], "n": number}))
+    assert queue.approximate_depth() == 23
+    received = queue.receive()
+    assert len({message.id for message in received}) == 23
+    assert (queue.approximate_depth(), queue.peek()) == (0, 23)
+    assert queue.delete(received) == 0
+    assert queue.peek() == 0
+
+
+def test_a_message_that_was_not_deleted_comes_again(cloud: Ministack, queue: Notifications) -> None:
+    cloud.client("sqs").send_message(QueueUrl=queue.queue_url, MessageBody="not json")
+    assert [message.problem for message in queue.receive(at_most=1, hidden_seconds=0)] == ["not JSON"]
+    assert len(queue.receive()) == 1
+
+
+def test_the_bound_on_messages_holds(cloud: Ministack, queue: Notifications) -> None:
+    for _ in range(15):
+        cloud.client("sqs").send_message(QueueUrl=queue.queue_url, MessageBody="{}")
+    assert len(queue.receive(at_most=12)) == 12
