@@ -62,32 +62,52 @@ def table_problems(file: str, query: exp.Query, tables: Mapping[str, Columns]) -
 
 
 def column_problems(file: str, query: exp.Query, tables: Mapping[str, Columns]) -> Iterator[Problem]:
-    """Columns that their source does not have, or that could be of several. `query` is qualified."""
+    """Columns that their source does not have, or that could be of several."""
     for scope in traverse_scope(query):
+        own = set(scope.expression.named_selects) if isinstance(scope.expression, exp.Query) else set()
         for column in scope.columns:
-            if isinstance(column.this, exp.Star):
-                continue
+            if column.find_ancestor(exp.Select) is not scope.expression:
+                continue  # a subquery's column: its own scope asks about it
             source = _source(scope, column.table)
-            if source is None:
-                available = sorted({name for each in _reachable(scope) for name in _columns_of(each, tables)})
-                homes = [name for name, each in scope.sources.items() if column.name in _columns_of(each, tables)]
-                if not column.table and len(homes) > 1:
-                    yield Problem(
-                        file,
-                        _line(column),
-                        column.name,
-                        "could be of several tables",
-                        f"Write {' or '.join(f'{home}.{column.name}' for home in homes)}",
-                    )
-                else:
-                    yield Problem(
-                        file, _line(column), column.sql(), "there is no such column", did_you_mean(column.name, available)
-                    )
-            elif column.name not in (known := _columns_of(source, tables)) and known:
-                where = f"{column.table} has no such column"
-                if isinstance(source, exp.Table) and source.db == "silver":
-                    where = f"{source.db}.{source.name} has no such column: nothing of that name is released"
-                yield Problem(file, _line(column), column.name, where, did_you_mean(column.name, known))
+            if source is not None:
+                yield from _missing(file, column, source, tables)
+            elif column.table:
+                yield Problem(
+                    file,
+                    _line(column),
+                    column.sql(),
+                    f"nothing here is called {column.table}",
+                    did_you_mean(column.table, sorted(scope.sources)),
+                )
+            elif column.name not in own:
+                yield from _homeless(file, column, scope, tables)
+
+
+def _missing(file: str, column: exp.Column, source: exp.Table | Scope, tables: Mapping[str, Columns]) -> Iterator[Problem]:
+    known = _columns_of(source, tables)
+    if not known or column.name in known:
+        return
+    where = f"{column.table} has no such column"
+    if isinstance(source, exp.Table) and source.db == "silver":
+        where = f"{source.db}.{source.name} has no such column: nothing of that name is released"
+    yield Problem(file, _line(column), column.name, where, did_you_mean(column.name, known))
+
+
+def _homeless(file: str, column: exp.Column, scope: Scope, tables: Mapping[str, Columns]) -> Iterator[Problem]:
+    """A column without a qualifier that no source has, or more than one."""
+    at: Scope | None = scope
+    seen: list[str] = []
+    while at is not None:
+        sources = {name: _columns_of(source, tables) for name, (_, source) in at.selected_sources.items()}
+        homes = [name for name, columns in sources.items() if column.name in columns]
+        if len(homes) > 1:
+            remedy = f"Write {' or '.join(f'{home}.{column.name}' for home in homes)}"
+            yield Problem(file, _line(column), column.name, "could be of several tables", remedy)
+        if homes or not all(sources.values()):  # a table function's columns are not known here
+            return
+        seen += [each for columns in sources.values() for each in columns]
+        at = at.parent
+    yield Problem(file, _line(column), column.name, "there is no such column", did_you_mean(column.name, sorted(set(seen))))
 
 
 def literal_problems(file: str, query: exp.Query, contracts: Mapping[str, Contract]) -> Iterator[Problem]:
@@ -143,10 +163,6 @@ def _source(scope: Scope, name: str) -> exp.Table | Scope | None:
             return found if isinstance(found, (exp.Table, Scope)) else None
         at = at.parent
     return None
-
-
-def _reachable(scope: Scope) -> list[exp.Table | Scope]:
-    return [source for _, source in scope.selected_sources.values()]
 
 
 def _columns_of(source: object, tables: Mapping[str, Columns]) -> list[str]:

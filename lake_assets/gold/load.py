@@ -97,6 +97,7 @@ def _resolve(
     reads: dict[str, tuple[Read, ...]] = {}
     columns: tuple[GoldColumn, ...] = ()
     dependencies = tuple(sorted({table_key(table) for table in query.find_all(exp.Table) if table.db in check.LAYERS}))
+    problems = problems or list(check.column_problems(file, query, tables))
     if not problems:
         qualified, problems = _qualify(file, query, tables)
         names = qualified.named_selects
@@ -130,8 +131,7 @@ def _qualify(file: str, query: exp.Query, tables: Mapping[str, Columns]) -> tupl
         qualified = qualify(
             query.copy(), dialect=DIALECT, schema=schema, validate_qualify_columns=False, quote_identifiers=False, identify=False
         )
-        problems = list(check.column_problems(file, qualified, tables))
-        return annotate_types(qualified, schema=schema, dialect=DIALECT, expression_metadata=_metadata()), problems
+        return annotate_types(qualified, schema=schema, dialect=DIALECT, expression_metadata=_metadata()), []
     except SqlglotError as error:
         return query, [Problem(file, 1, "", str(error).splitlines()[0], "Name the table of each column, and each column once")]
 

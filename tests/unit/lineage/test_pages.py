@@ -1,0 +1,132 @@
+"""The two pages: self-contained, complete, and safe to open."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from lake_assets.lineage import Lineage, page
+from lake_assets.lineage.__main__ import main
+from publisher.contracts import Contract
+from publisher.contracts import page as officer
+from publisher.contracts.forms import example, from_pattern
+
+CONTRACTS = Path(__file__).parents[3] / "contracts"
+VOID = {"meta", "link", "input", "wbr", "br"}
+
+
+class _Outline(HTMLParser):
+    """What a page loads from elsewhere, its ids and links within it, and whether its elements are closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.ids: list[str] = []
+        self.anchors: list[str] = []
+        self.scripts = 0
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.loads += [value for name, value in attrs if name in ("src", "href") and value and value.startswith(("http", "//"))]
+        self.ids += [found["id"] or ""] if "id" in found else []
+        self.anchors += [found["href"] or ""] if tag == "a" and "href" in found else []
+        self.scripts += tag == "script"
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_lineage_page_loads_nothing_and_holds_the_whole_graph(lineage: Lineage) -> None:
+    text = page.render_page(lineage, "contracts.html")
+    outline = _Outline(text)
+    assert outline.loads == []
+    assert outline.open == []
+    assert "{{" not in text
+    assert "contracts.html" in outline.anchors
+    held = re.search(r'<script id="data" type="application/json">(.*?)</script>', text, re.DOTALL)
+    assert held
+    data = json.loads(held[1])
+    assert len(data["cols"]) == len(lineage.columns)
+    assert len(data["edges"]) == len(lineage.edges)
+
+
+def test_the_lineage_page_is_a_list_without_javascript(lineage: Lineage) -> None:
+    listed = page.render_page(lineage).partition('<section class="index"')[2].partition("</section>")[0]
+    for column in lineage.columns.values():
+        if column.ref.layer in ("gold", "platform"):
+            assert f"href='#{column.ref}'" in listed
+
+
+def test_text_cannot_end_the_script_that_it_stands_in(lineage: Lineage) -> None:
+    asset = replace(lineage.assets[0], description="</script><b>&")
+    text = page.render_page(replace(lineage, assets=(asset, *lineage.assets[1:])))
+    assert "</script><b>" not in text
+    assert _Outline(text).open == []
+
+
+def test_the_command_writes_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--contracts", str(CONTRACTS), "--out", str(tmp_path / "new" / "lineage.html")]) == 0
+    assert (tmp_path / "new" / "lineage.html").stat().st_size > 100_000
+    assert "columns" in capsys.readouterr().out
+
+
+def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad.sql").write_text("SELECT * FROM silver.debts")
+    assert main(["--contracts", str(CONTRACTS), "--out", str(tmp_path / "x.html"), "--gold", str(tmp_path)]) == 1
+    assert "bad.sql:1: description: the header does not say it" in capsys.readouterr().err
+    assert not (tmp_path / "x.html").exists()
+
+
+def test_the_officers_page_needs_no_javascript_and_its_links_lead_somewhere(contracts: dict[str, Contract]) -> None:
+    outline = _Outline(officer.render_page(contracts))
+    assert outline.scripts == 0
+    assert outline.loads == []
+    assert outline.open == []
+    assert len(outline.ids) == len(set(outline.ids))
+    assert {anchor.removeprefix("#") for anchor in outline.anchors} <= set(outline.ids)
+
+
+def test_the_officers_page_names_every_field_and_every_column(contracts: dict[str, Contract]) -> None:
+    text = officer.render_page(contracts)
+    for entity, contract in contracts.items():
+        section = text.partition(f'id="{entity}"')[2].partition("</section>")[0]
+        leaves, _, never = section.partition("<h3>What never leaves</h3>")
+        never, _, derived = never.partition("<h3>Of these")
+        for field in contract.fields:
+            assert f"<code>{field.name}</code>" in leaves
+        for name in contract.columns:
+            assert (f"<code>{name}</code>" in never) == (name in contract.withheld)
+        for column in contract.columns.values():
+            if column.encrypted and column.name not in contract.withheld:
+                assert f"<code>{column.name}</code>" in derived, "of an encrypted column only something derived leaves"
+        assert contract.version in section
+        assert contract.owner in section
+
+
+def test_an_example_is_a_value_of_its_domain_wherever_it_is_one_value(contracts: dict[str, Contract]) -> None:
+    for contract in contracts.values():
+        for field in contract.fields:
+            domain, shown = field.derivation.domain, example(field)
+            if domain.values:
+                assert shown in domain.values
+            elif domain.kind == "date":
+                assert re.fullmatch(domain.pattern or r"\d{4}-\d\d-\d\d", shown)
+            elif domain.pattern and field.derivation.function != "pseudonym":
+                assert re.fullmatch(domain.pattern, shown)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "shown"),
+    [("^C[0-9]{3,5}$", "C000"), ("^[A-Z]{1,2}$", "A"), (r"^\d{4}-x$", "0000-x"), ("^(a|b)$", "^(a|b)$"), ("^a[^b]$", "a^")],
+)
+def test_a_pattern_is_shown_by_a_text_that_it_matches_or_as_it_is(pattern: str, shown: str) -> None:
+    assert from_pattern(pattern) == shown
