@@ -1,0 +1,118 @@
+"""Finds any of some hundred thousand byte strings in a text, at some hundred megabytes a second.
+
+Belongs here: the index and the search, on bytes. Not here: what is searched (needles.py), in which forms (search.py).
+
+Each pattern is found by one *anchor*, the rarest of its windows of `width` bytes. All windows of the text are looked up in a
+bit table; the few that pass are looked up exactly, and what is left is compared in full. Measured on one core with 200,000
+patterns: built in 0.4 s, 300 MB/s. pyahocorasick 26 MB/s, built in 3 s; ahocorasick_rs 230 to 380 MB/s, built in 4 to 7 s and
+340 MB large; Hyperscan is faster still, but refuses to compile so many literals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bytes = NDArray[np.uint8]
+Words = NDArray[np.uint64]
+
+WORD = 8
+PADDING = b"\n" * (2 * WORD)
+"""What a text must end with, so that a window may begin at each of its bytes."""
+BLOCK_WORDS = 1 << 15  # of one residue: with its intermediate results it fits the second-level cache
+_FIRST = np.uint64(0x9E3779B97F4A7C15)
+_SECOND = np.uint64(0xC2B2AE3D27D4EB4F)
+_COUNT_BITS = 22
+
+
+class GramIndex:
+    """Patterns of at least `width` bytes (at most 8), each with the number that the caller gave it."""
+
+    def __init__(self, patterns: Sequence[bytes], numbers: Sequence[int], width: int = WORD) -> None:
+        self.width = width
+        self._mask = np.uint64((1 << (8 * width)) - 1)
+        self._patterns = list(patterns)
+        offsets, grams = self._anchors()
+        order = np.argsort(grams, kind="stable")
+        self._numbers = np.asarray(numbers, np.int64)[order] if len(order) else np.zeros(0, np.int64)
+        self._patterns = [self._patterns[i] for i in order]
+        self._offsets = offsets[order]
+        self._grams, self._firsts = np.unique(grams[order], return_index=True)
+        self._lasts = np.append(self._firsts[1:], len(order))
+        # At most one window in 8 passes by chance: 2 MB for 200,000 patterns, as a larger table leaves the cache.
+        bits = max(16, len(self._grams).bit_length() + 3)
+        self._first_table = _table(self._grams, _FIRST, bits)
+        self._second_table = _table(self._grams, _SECOND, bits + 1)
+        self._first_shift, self._second_shift = np.uint64(64 - bits), np.uint64(64 - bits - 1)
+
+    def __len__(self) -> int:
+        return len(self._patterns)
+
+    def find(self, text: bytes) -> Iterator[tuple[int, int, int]]:
+        """Yields (number, start, end) of every occurrence in a text that ends with PADDING."""
+        if not len(self):
+            return
+        array = np.frombuffer(text, np.uint8)
+        for start in range(0, len(array) - WORD, BLOCK_WORDS * WORD):
+            yield from self._find_in_block(text, array, start)
+
+    def _find_in_block(self, text: bytes, array: Bytes, start: int) -> Iterator[tuple[int, int, int]]:
+        for residue in range(start, start + WORD):
+            count = min(BLOCK_WORDS, (len(array) - residue) // WORD)
+            if count <= 0:
+                return
+            words = array[residue : residue + count * WORD].view("<u8")
+            places, grams = self._candidates(words)
+            if len(places):
+                yield from self._verified(text, residue + places * WORD, grams)
+
+    def _candidates(self, words: Words) -> tuple[NDArray[np.int64], Words]:
+        windows = words if self.width == WORD else words & self._mask
+        passed = np.flatnonzero(_look_up(self._first_table, windows, _FIRST, self._first_shift))
+        grams = windows[passed]
+        again = _look_up(self._second_table, grams, _SECOND, self._second_shift)
+        passed, grams = passed[again], grams[again]
+        found = np.minimum(np.searchsorted(self._grams, grams), len(self._grams) - 1)
+        exact = self._grams[found] == grams
+        return passed[exact], found[exact]
+
+    def _verified(self, text: bytes, places: NDArray[np.int64], found: NDArray[Any]) -> Iterator[tuple[int, int, int]]:
+        for place, gram in zip(places.tolist(), found.tolist(), strict=True):
+            for i in range(self._firsts[gram], self._lasts[gram]):
+                begin, pattern = place - int(self._offsets[i]), self._patterns[i]
+                if begin >= 0 and text.startswith(pattern, begin):
+                    yield int(self._numbers[i]), begin, begin + len(pattern)
+
+    def _anchors(self) -> tuple[NDArray[np.int64], Words]:
+        """For each pattern, the offset of its window that is rarest among all patterns' windows, and the window."""
+        lengths = np.fromiter((len(pattern) for pattern in self._patterns), np.int64, len(self._patterns))
+        if not len(lengths):
+            return np.zeros(0, np.int64), np.zeros(0, np.uint64)
+        if lengths.min() < self.width:
+            raise ValueError(f"a pattern is shorter than {self.width} bytes")
+        ends = np.cumsum(lengths)
+        joined = b"".join(self._patterns) + PADDING
+        windows = np.ndarray((int(ends[-1]),), "<u8", joined, strides=(1,)).copy() & self._mask
+        hashed = ((windows * _FIRST) >> np.uint64(64 - _COUNT_BITS)).astype(np.int64)
+        rarity = np.bincount(hashed, minlength=1 << _COUNT_BITS)[hashed]
+        for back in range(1, self.width):  # windows that would reach into the next pattern
+            rarity[ends - back] = 1 << 30
+        begins = ends - lengths
+        ranked = (rarity << 32) | np.arange(len(rarity))
+        chosen = np.minimum.reduceat(ranked, begins) & 0xFFFFFFFF
+        return chosen - begins, windows[chosen]
+
+
+def _table(grams: Words, multiplier: np.uint64, bits: int) -> NDArray[np.bool_]:
+    table = np.zeros(1 << bits, np.bool_)
+    table[((grams * multiplier) >> np.uint64(64 - bits)).astype(np.int64)] = True
+    return table
+
+
+def _look_up(table: NDArray[np.bool_], windows: Words, multiplier: np.uint64, shift: np.uint64) -> NDArray[np.bool_]:
+    hashed = windows * multiplier
+    np.right_shift(hashed, shift, out=hashed)
+    return table.take(hashed.view(np.int64))

@@ -1,0 +1,47 @@
+"""A SQLite database as text: every column of every row.
+
+Belongs here: SQLite to blocks of text. Not here: its raw pages (rows that were deleted), which are searched as bytes: there a value
+longer than a page is in pieces, here it is whole.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from demo.leakscan.errors import Unreadable
+
+_ROWS = 500
+_WAL = "-wal"
+
+
+def column_texts(data: bytes, log: bytes = b"") -> Iterator[bytes]:
+    """The rows of all tables of a copy of the database, with what its write-ahead `log` adds. Raises Unreadable."""
+    with tempfile.TemporaryDirectory(prefix="leakscan-") as folder:
+        copy = Path(folder) / "copy.db"
+        copy.write_bytes(data)
+        if log:
+            copy.with_name(copy.name + _WAL).write_bytes(log)
+        try:
+            with closing(sqlite3.connect(copy)) as connection:
+                connection.text_factory = bytes
+                yield from _rows(connection)
+        except sqlite3.Error as error:
+            raise Unreadable("SQLite columns", type(error).__name__) from None
+
+
+def _rows(connection: sqlite3.Connection) -> Iterator[bytes]:
+    listed = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    yield b"\n".join(name for (name,) in listed) + b"\n"
+    for (name,) in listed:
+        quoted = name.decode("utf-8", "surrogateescape").replace('"', '""')
+        cursor = connection.execute(f'SELECT * FROM "{quoted}"')  # noqa: S608 (a name of the file's own, quoted)
+        while rows := cursor.fetchmany(_ROWS):
+            yield b"".join(_text(value) + b"\n" for row in rows for value in row if value is not None)
+
+
+def _text(value: bytes | int | float) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
