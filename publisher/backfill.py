@@ -87,7 +87,7 @@ def begin(connection: Connection, table: str, contract: Contract) -> None:
     key = '"' + contract.key_column + '"'
     with connection.transaction():
         connection.execute("INSERT INTO publisher.backfills (entity) VALUES (%s) ON CONFLICT DO NOTHING", [contract.entity])
-        top = connection.execute(literal(f"SELECT {key}::text FROM {table} ORDER BY {key} DESC LIMIT 1")).fetchone()  # noqa: S608
+        top = connection.execute(literal(f"SELECT t.{key}::text FROM {table} t ORDER BY t.{key} DESC LIMIT 1")).fetchone()  # noqa: S608
         connection.execute(
             "UPDATE publisher.backfills SET upto = %s, started_at = clock_timestamp(), finished_at = NULL, rows = 0, position = NULL"
             " WHERE entity = %s AND (upto IS NULL OR finished_at IS NOT NULL)",

@@ -40,8 +40,8 @@ def install(connection: Connection, contracts: Mapping[str, Contract]) -> Instal
     where the database does not fit, TransientError where a lock was not to be had.
     """
     try:
+        connection.execute("SELECT pg_advisory_lock(%s)", [INSTALL_LOCK])
         with connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", [INSTALL_LOCK])
             connection.execute(literal(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}"))
             sqls = _fit(connection, contracts)
             connection.execute(literal("SET LOCAL client_min_messages = warning"))
@@ -54,6 +54,9 @@ def install(connection: Connection, contracts: Mapping[str, Contract]) -> Instal
             due = _backfills_due(connection, contracts)
     except psycopg.Error as error:
         raise translate(error, "install") from None
+    finally:
+        if not connection.closed:
+            connection.execute("SELECT pg_advisory_unlock(%s)", [INSTALL_LOCK])
     return Installed(tuple(written), due, current)
 
 
@@ -187,7 +190,8 @@ def _stray(connection: Connection, contracts: Mapping[str, Contract]) -> list[Fi
 
 
 def _known_relations(connection: Connection) -> dict[int, tuple[int | None, str]]:
-    if catalogue.sequence_cache(connection) is None:
+    there = connection.execute("SELECT to_regclass('publisher.captured')").fetchone()
+    if there is None or there[0] is None:
         return {}
     rows = connection.execute("SELECT relation::int8, filenode::int8, columns FROM publisher.captured").fetchall()
     return {int(str(oid)): (None if node is None else int(str(node)), str(columns)) for oid, node, columns in rows}

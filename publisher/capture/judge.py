@@ -75,9 +75,6 @@ def outdated(
             found = triggers.get((relation.oid, trigger.name))
             if found is None:
                 yield Finding(entity, f"the trigger {trigger.name} is missing on {relation.name}", "Run `publisher install`")
-            elif found.enabled != "A":
-                what = f"the trigger {trigger.name} on {relation.name} is disabled or not ENABLE ALWAYS"
-                yield Finding(entity, what, f"Run `publisher install`, then `publisher backfill {entity}` for what was missed")
             elif not all(
                 part in found.definition
                 for part in (
@@ -87,6 +84,9 @@ def outdated(
                 )
             ):
                 yield Finding(entity, f"the trigger {trigger.name} on {relation.name} was changed", "Run `publisher install`")
+            elif found.enabled != "A":
+                what = f"the trigger {trigger.name} on {relation.name} is disabled or not ENABLE ALWAYS"
+                yield Finding(entity, what, f"Run `publisher install`, then `publisher backfill {entity}` for what was missed")
 
 
 def rewritten(entity: str, relations: Iterable[Relation], before: Mapping[int, tuple[int | None, str]]) -> Iterable[Finding]:

@@ -1,0 +1,168 @@
+"""A backfill sends what is there, beside live writes, and never leaves a key stale."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+
+from publisher.backfill import Progress, backfill, due
+from publisher.capture import check_installation, install
+from publisher.contracts import Contract
+from publisher.database import Connection, connect
+from publisher.errors import InstallError
+from publisher.relay import Summary
+from publisher.sinks import MemorySink
+from tests.integration.publisher.platform import Platform
+
+
+@pytest.fixture
+def session(captured: str) -> Iterator[Connection]:
+    with connect(captured, "backfill") as connection:
+        yield connection
+
+
+def fill(platform: Platform, count: int) -> None:
+    platform.sql(
+        "INSERT INTO creditors (id, code, name, sector, contact_email, created_at)"
+        " SELECT n, 'C' || lpad((n %% 1000)::text, 3, '0') || '', 'n', 'bank', '\\x01', now() FROM generate_series(1, %s) n", count,
+    )  # fmt: skip
+
+
+def test_every_row_is_sent_as_a_snapshot_with_its_subject(
+    session: Connection, platform: Platform, contracts: dict[str, Contract], run_relay: Callable[..., Summary], sink: MemorySink
+) -> None:
+    customers = [platform.customer() for _ in range(7)]
+    creditor = platform.creditor()
+    for customer in customers:
+        platform.plan(platform.debt(customer, creditor))
+    live = {(row.entity, row.key): row for row in platform.outbox()}
+    platform.clear()
+    for entity in ("customers", "plans"):
+        assert backfill(session, contracts, entity, chunk_rows=3) == Progress(entity, 7, done=True)
+    for row in platform.outbox():
+        assert row.op == "snapshot"
+        assert (row.row, row.subject) == (live[row.entity, row.key].row, live[row.entity, row.key].subject)
+    run_relay(sink)
+    assert [json.loads(line)["op"] for line in sink.lines] == ["snapshot"] * 14
+
+
+def test_a_stopped_backfill_goes_on_where_it_was(session: Connection, platform: Platform, contracts: dict[str, Contract]) -> None:
+    fill(platform, 500)
+    platform.clear()
+    stop = threading.Event()
+
+    def after_two_hundred(progress: Progress) -> None:
+        if progress.rows >= 200:
+            stop.set()
+
+    first = backfill(session, contracts, "creditors", chunk_rows=100, stop=stop, report=after_two_hundred)
+    assert first == Progress("creditors", 200, done=False)
+    second = backfill(session, contracts, "creditors", chunk_rows=100)
+    assert second == Progress("creditors", 300, done=True)
+    assert sorted(int(row.key) for row in platform.outbox()) == list(range(1, 501))
+
+
+def test_an_empty_table_is_done_at_once(session: Connection, contracts: dict[str, Contract]) -> None:
+    assert backfill(session, contracts, "messages") == Progress("messages", 0, done=True)
+
+
+def test_it_pauses_while_the_outbox_is_deep(session: Connection, platform: Platform, contracts: dict[str, Contract], captured: str) -> None:
+    fill(platform, 300)
+    done: list[Progress] = []
+
+    def work() -> None:
+        with connect(captured, "backfill") as connection:
+            done.append(backfill(connection, contracts, "creditors", chunk_rows=100, most_waiting=250))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    time.sleep(0.5)
+    assert not any(row.op == "snapshot" for row in platform.outbox())
+    for _ in range(40):
+        platform.clear()
+        time.sleep(0.05)
+    thread.join(20)
+    assert done == [Progress("creditors", 300, done=True)]
+
+
+def test_two_backfills_of_an_entity_exclude_each_other(session: Connection, platform: Platform, contracts: dict[str, Contract], captured: str) -> None:
+    with connect(captured, "other") as other:
+        from publisher.backfill import BACKFILL_LOCK
+
+        other.execute("SELECT pg_advisory_lock(%s, hashtext('creditors'))", [BACKFILL_LOCK])
+        with pytest.raises(InstallError, match="another backfill"):
+            backfill(session, contracts, "creditors")
+
+
+def test_what_is_due_is_done_by_it_and_a_rewrite_is_forgotten(session: Connection, platform: Platform, contracts: dict[str, Contract]) -> None:
+    platform.creditor()
+    platform.sql("ALTER TABLE creditors ALTER sector TYPE varchar(20) USING sector || ''")
+    assert "rewritten" in str(check_installation(session, contracts))
+    install(session, contracts)
+    assert due(session) == ["creditors"]
+    backfill(session, contracts, "creditors")
+    assert due(session) == []
+    assert check_installation(session, contracts) == []
+
+
+def test_no_key_ends_stale_beside_racing_writers(session: Connection, captured: str, platform: Platform, contracts: dict[str, Contract]) -> None:
+    fill(platform, 400)
+    platform.clear()
+    stop, failures = threading.Event(), list[Exception]()
+
+    def write(seed: int) -> None:
+        try:
+            with psycopg.connect(captured, autocommit=True) as connection:
+                step = seed
+                while not stop.is_set():
+                    step += 7
+                    keys = [step * 13 % 400 + 1, step * 29 % 400 + 1]
+                    try:
+                        with connection.transaction():
+                            for key in keys:
+                                connection.execute("UPDATE creditors SET sector = %s WHERE id = %s", [("card", "retail")[step % 2], key])
+                            connection.execute("DELETE FROM creditors WHERE id = %s AND %s = 0", [keys[1], step % 5])
+                    except psycopg.errors.DeadlockDetected:
+                        continue
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(seed,)) for seed in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(3):
+        backfill(session, contracts, "creditors", chunk_rows=40, most_waiting=10**9)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    last = {row.key: row for row in platform.outbox("creditors")}
+    present = {str(key): sector for key, sector in platform.sql("SELECT id, sector FROM creditors")}
+    assert {key: row.row["sector"] for key, row in last.items() if row.row is not None} == present
+    assert {key for key, row in last.items() if row.op == "delete"} == set(last) - set(present)
+
+
+def test_the_backfill_loses_to_the_platform(session: Connection, captured: str, platform: Platform, contracts: dict[str, Contract]) -> None:
+    """A writer that keeps a row locked makes it wait and try again, not fail."""
+    fill(platform, 50)
+    done: list[Progress] = []
+    with psycopg.connect(captured) as busy:
+        busy.execute("UPDATE creditors SET sector = 'card' WHERE id = 25")
+
+        def work() -> None:
+            with connect(captured, "backfill") as connection:
+                done.append(backfill(connection, contracts, "creditors"))
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        time.sleep(1.5)
+        assert done == []
+        busy.commit()
+    thread.join(20)
+    assert done == [Progress("creditors", 50, done=True)]
+    assert [row.row and row.row["sector"] for row in platform.outbox() if row.key == "25"][-1] == "card"
