@@ -41,16 +41,21 @@ class ScanReport:
     gone: Counter[str] = field(default_factory=Counter)
     facets: Counter[tuple[str, str]] = field(default_factory=Counter)
     bytes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    hits: list[Hit] = field(default_factory=list)
+    found: list[Hit] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     controls: Counter[tuple[str, str]] = field(default_factory=Counter)
     missed: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
-    def leaks(self) -> int:
-        """How many different hits there are: object, column and form."""
-        return len(self.hits)
+    def hits(self) -> int:
+        """How many leaks there are: by object, column and form."""
+        return len(self.found)
+
+    @property
+    def ok(self) -> bool:
+        """Nothing was found, and something would have been."""
+        return self.exit_code == CLEAN
 
     @property
     def uncontrolled(self) -> list[str]:
@@ -70,7 +75,7 @@ class ScanReport:
     @property
     def exit_code(self) -> int:
         """1 for a leak, 2 where there may be one that the scan cannot see, else 0."""
-        if self.hits:
+        if self.found:
             return LEAK
         return INCOMPLETE if self.incomplete else CLEAN
 
@@ -78,7 +83,7 @@ class ScanReport:
         """All of it, for a machine."""
         places = sorted(set(self.facets) | set(self.controls))
         return {
-            "leaks": self.leaks,
+            "leaks": self.hits,
             "exit_code": self.exit_code,
             "incomplete": self.incomplete,
             "needles": {
@@ -95,14 +100,24 @@ class ScanReport:
                     "objects": self.facets[source, facet],
                     "bytes": self.bytes[source, facet],
                     "controls": self.controls[source, facet],
-                    "hits": sum(hit.source == source and hit.facet == facet for hit in self.hits),
+                    "hits": sum(hit.source == source and hit.facet == facet for hit in self.found),
                 }
                 for source, facet in places
             ],
             "gone": dict(self.gone),
-            "hits": [vars(hit) for hit in self.hits],
+            "hits": [vars(hit) for hit in self.found],
             "seconds": {phase: round(seconds, 2) for phase, seconds in self.seconds.items()},
         }
+
+    def summary(self) -> str:
+        """One line: how much was searched, for how many values, and what proves it."""
+        if self.incomplete:
+            return f"the scan proves nothing: {self.incomplete[0]}"
+        objects, size = sum(self.objects.values()), sum(self.bytes.values())
+        return (
+            f"{sum(self.values_searched.values()):,} sensitive values looked for in {objects:,} objects, {size / 1e6:,.0f} MB decoded; "
+            f"all {sum(self.controls.values()):,} planted controls found; {sum(self.left_out.values()):,} values left out by rule"
+        )
 
     def lines(self) -> Iterator[str]:
         """The same for a person."""
@@ -116,16 +131,16 @@ class ScanReport:
         for source in sorted({source for source, _ in self.controls} | set(self.objects)):
             size = sum(count for (name, _), count in self.bytes.items() if name == source)
             controls = sum(count for (name, _), count in self.controls.items() if name == source)
-            hits = sum(hit.source == source for hit in self.hits)
+            hits = sum(hit.source == source for hit in self.found)
             yield f"{source:<28}{self.objects[source]:>9,}{size / 1e6:>10.1f}{controls:>10,}{hits:>7,}"
         for reason in self.incomplete[:_SHOWN]:
             yield f"The scan proves nothing: {reason}"
-        for hit in self.hits[:_SHOWN]:
+        for hit in self.found[:_SHOWN]:
             yield f"LEAK: {hit}"
-        for kind, count in (("reasons", len(self.incomplete)), ("leaks", len(self.hits))):
+        for kind, count in (("reasons", len(self.incomplete)), ("leaks", self.hits)):
             if count > _SHOWN:
                 yield f"… and {count - _SHOWN:,} more {kind}; --json has all."
-        yield f"leaks: {self.leaks}"
+        yield f"leaks: {self.hits}"
 
 
 def _by_reason(counts: Counter[tuple[str, str]]) -> list[dict[str, str | int]]:

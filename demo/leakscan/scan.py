@@ -74,7 +74,7 @@ def _account(report: ScanReport, results: Iterator[Found], searched: Needles, co
                 control = controls.expected[index]
                 if (control.source, control.facet, control.form, control.part) == (found.source, facet, form, part):
                     missed.pop(index, None)
-    report.hits = [Hit(*hit, times) for hit, times in sorted(hits.items())]
+    report.found = [Hit(*hit, times) for hit, times in sorted(hits.items())]
     report.missed = [str(control) for control in missed.values()]
 
 
