@@ -95,7 +95,7 @@ def cut_time(moment: datetime, precision: Precision) -> str:
         moment = moment.replace(second=0)
     if precision == "hour":
         moment = moment.replace(minute=0)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.replace(tzinfo=None).isoformat()}Z"
 
 
 def manifest(

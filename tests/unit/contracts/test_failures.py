@@ -34,7 +34,11 @@ def test_a_table_released_twice_is_refused(contracts_copy: Path) -> None:
 
     (problem,) = check_contracts(contracts_copy)
 
-    assert (problem.file, problem.line, problem.field) == ("creditors.yaml", 1 + text[: text.index("physicalName")].count("\n"), "creditors.table")
+    assert (problem.file, problem.line, problem.field) == (
+        "creditors.yaml",
+        1 + text[: text.index("physicalName")].count("\n"),
+        "creditors.table",
+    )
     assert problem.message == "the table creditors is released by clients too"
 
 

@@ -86,7 +86,9 @@ def test_their_types_are_those_of_the_demo_platform(shipped: dict[str, Contract]
         table = models.Base.metadata.tables[contract.table]
         for name, column in contract.columns.items():
             actual = table.columns[name].type.compile(dialect).lower()
-            assert (spelled.get(actual, actual), table.columns[name].nullable) == (column.physical_type, not column.required), name
+            assert (spelled.get(actual, actual), table.columns[name].nullable) == (column.physical_type, not column.required), (
+                name
+            )
 
 
 def test_a_column_that_the_database_has_and_no_contract_knows_is_a_problem(shipped: dict[str, Contract]) -> None:
@@ -109,7 +111,9 @@ def test_the_values_they_list_are_those_that_the_demo_platform_allows(shipped: d
     """A value that the database takes and the contract does not list would become a dead letter."""
     models = pytest.importorskip("demo.platform.models", reason="the demo platform is not there")
     for contract in shipped.values():
-        checks = {str(c.name): str(c.sqltext) for c in models.Base.metadata.tables[contract.table].constraints if hasattr(c, "sqltext")}
+        checks = {
+            str(c.name): str(c.sqltext) for c in models.Base.metadata.tables[contract.table].constraints if hasattr(c, "sqltext")
+        }
         for field in contract.fields:
             if field.derivation.function == "one_of":
                 allowed = re.findall(r"'([^']*)'", checks[f"{field.derivation.column}_known"])

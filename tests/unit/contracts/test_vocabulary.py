@@ -14,11 +14,15 @@ from publisher.contracts.vocabulary import FUNCTIONS, Use, parse_call
 from publisher.errors import RuleBroken
 from tests.unit.contracts.domains import safe, within
 
-EDGES = st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=8, unique=True).map(lambda e: tuple(str(2 * i) for i in sorted(e)))
+EDGES = st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=8, unique=True).map(
+    lambda e: tuple(str(2 * i) for i in sorted(e))
+)
 RANGES = st.tuples(st.integers(-(10**6), 0), st.integers(1, 10**6))
 MOMENTS = st.datetimes(timezones=st.builds(timezone, st.integers(-14 * 60, 14 * 60).map(lambda m: timedelta(minutes=m))))
 POSTCODES = st.from_regex(r"\A[A-Za-z]{1,2}[0-9][0-9A-Za-z]? ?[0-9][A-Za-z]{2}\Z")
-TEXTS = st.one_of(st.text(), POSTCODES, st.sampled_from(["active", "closed", "C123", "ß1 1AA", "SW1A 1AA\n", "active\n", "C123\n", "C１２３"]))
+TEXTS = st.one_of(
+    st.text(), POSTCODES, st.sampled_from(["active", "closed", "C123", "ß1 1AA", "SW1A 1AA\n", "active\n", "C123\n", "C１２３"])
+)
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "string": TEXTS, "boolean": st.booleans(), "integer": st.integers(), "date": st.dates(), "timestamp": MOMENTS,
 }  # fmt: skip
@@ -137,7 +141,10 @@ def test_examples(call: str, kind: str, value: object, released: object) -> None
     assert FUNCTIONS[parsed.function].derive(use)(value) == released
 
 
-@pytest.mark.parametrize("value", [datetime.min.replace(tzinfo=timezone(timedelta(hours=1))), datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))])
+@pytest.mark.parametrize(
+    "value",
+    [datetime.min.replace(tzinfo=timezone(timedelta(hours=1))), datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))],
+)
 def test_a_time_outside_of_the_calendar_breaks_a_rule(value: datetime) -> None:
     derive = FUNCTIONS["truncate"].derive(Use(column("timestamp"), ("day",)))
 
@@ -173,7 +180,22 @@ def test_each_says_in_words_what_it_reveals(name: str) -> None:
     assert FUNCTIONS[name].signature.startswith(f"{name}(")
 
 
-@pytest.mark.parametrize("text", ["", "present", "present()", "present(A)", "present(a b)", "present(a);", "a.present(b)", "present(a,)", "present(a, 'b')", "present(a, b", "present(a)\nx"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "present",
+        "present()",
+        "present(A)",
+        "present(a b)",
+        "present(a);",
+        "a.present(b)",
+        "present(a,)",
+        "present(a, 'b')",
+        "present(a, b",
+        "present(a)\nx",
+    ],
+)
 def test_what_is_no_call_is_not_read(text: str) -> None:
     assert parse_call(text) is None
 

@@ -1,0 +1,21 @@
+"""A release of the shipped contracts under fixed keys. Belongs here: fixtures of these tests only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from publisher.contracts import Contract, load_contracts
+from publisher.release import Release
+from tests.unit.release.rows import keyring
+
+
+@pytest.fixture(scope="session")
+def contracts() -> dict[str, Contract]:
+    return load_contracts(Path(__file__).parents[3] / "contracts")
+
+
+@pytest.fixture(scope="session")
+def release(contracts: dict[str, Contract]) -> Release:
+    return Release(contracts, keyring())
