@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -107,6 +108,14 @@ def start(
             output.close()
     _reaper().register(process.pid, stop_signal)
     return Child(name, process, log, stop_signal)
+
+
+def temporary_folder(name: str) -> Path:
+    """A folder that every user can enter, removed when this process ends, however it ends."""
+    folder = Path(tempfile.mkdtemp(prefix=f"pushlake-{name}-")).resolve()
+    folder.chmod(0o755)
+    _reaper().remove(folder)
+    return folder
 
 
 class Supervisor:
@@ -223,6 +232,9 @@ class _Reaper:
 
     def forget(self, group: int) -> None:
         self._write(f"-{group}\n")
+
+    def remove(self, folder: Path) -> None:
+        self._write(f"~{folder}\n")
 
     def _write(self, line: str) -> None:
         assert self._process.stdin is not None

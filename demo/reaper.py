@@ -1,13 +1,14 @@
 """Ends the processes of a parent that died, so that even a `kill -9` leaves nothing running.
 
-Run by `demo.processes` as a program of its own: it reads `+<group> <signal>` and `-<group>` lines from its parent, and when
-the pipe ends (the only thing that every kind of death has in common, on Linux and macOS alike) it ends the groups named.
+Run by `demo.processes` as a program of its own: it reads `+<group> <signal>`, `-<group>` and `~<folder>` lines from its parent, and when
+the pipe ends (the only thing that every kind of death has in common, on Linux and macOS alike) it ends the groups named and removes the folders.
 Not here: starting or stopping anything while the parent lives.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import time
@@ -19,9 +20,12 @@ def main() -> None:
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     groups: dict[int, int] = {}
+    folders: list[str] = []
     for line in sys.stdin:
         words = line.split()
-        if line.startswith("+"):
+        if line.startswith("~"):
+            folders.append(line[1:].rstrip("\n"))
+        elif line.startswith("+"):
             groups[int(words[0][1:])] = int(words[1])
         else:
             groups.pop(int(words[0][1:]), None)
@@ -32,6 +36,8 @@ def main() -> None:
         alive = [group for group in alive if _signal(group, 0)]
     for group in alive:
         _signal(group, signal.SIGKILL)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _signal(group: int, number: int) -> bool:

@@ -70,7 +70,6 @@ class Postgres:
         """
         user = _unprivileged_user()
         home = _home(folder.resolve(), user)
-        home.mkdir(parents=True, exist_ok=True)
         binaries = _binaries(user)
         password = _initialised(home, binaries, user)
         chosen = free_port() if port is None else port
@@ -182,11 +181,22 @@ def _unprivileged_user() -> int | None:
 
 
 def _home(folder: Path, user: int | None) -> Path:
-    """`folder`, unless we are root and another user cannot reach it (a checkout below /root): then one in /tmp."""
+    """`folder`, unless we are root and another user cannot reach it (a checkout below /root): then one in /tmp.
+
+    A note in `folder` says which. When somebody removed `folder` to start anew, the one in /tmp goes with it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     if user is None or _open_to_all(folder):
         return folder
     name = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"pushlake-postgres-{name}"
+    elsewhere = Path(tempfile.gettempdir()) / f"pushlake-postgres-{name}"
+    note = folder / "elsewhere"
+    if not note.exists():
+        shutil.rmtree(elsewhere, ignore_errors=True)
+    # Nobody else may have made it before us: /tmp is everybody's.
+    elsewhere.mkdir(mode=0o755, exist_ok=note.exists())
+    note.write_text(f"{elsewhere}\n")
+    return elsewhere
 
 
 def _binaries(user: int | None) -> Path:

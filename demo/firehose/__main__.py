@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--size-mib", type=float, default=5, help="deliver at this size before gzip, 1 to 128 (default: %(default)s)")
     add("--interval-seconds", type=float, default=300, help="or at this age, 0 to 900 (default: %(default)s)")
     add("--duplicate-every", type=int, default=0, help="deliver each n-th record twice (default: never)")
-    add("--poll-seconds", type=float, default=0.25, help="pause between reads of a quiet shard (default: %(default)s)")
+    add("--poll-seconds", type=float, default=0.25, help="shortest pause between reads of a shard (default: %(default)s)")
     add("--drain", action="store_true", help="deliver what is in the stream, then end")
     return parser
 

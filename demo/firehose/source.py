@@ -17,6 +17,7 @@ from demo.firehose.checkpoints import SHARD_END, Checkpoints
 RECORDS_PER_CALL = 200
 LISTING_SECONDS = 10.0
 BACKOFF_SECONDS = (0.2, 10.0)
+QUIET_SECONDS = 1.0
 EXPIRED = "ExpiredIteratorException"
 GONE = "ResourceNotFoundException"
 REFUSED_POSITION = "InvalidArgumentException"
@@ -45,6 +46,7 @@ class Shard:
     iterator: str | None = None
     not_before: float = 0.0
     failures: int = 0
+    pause: float = 0.0
     behind_ms: int = 0
 
 
@@ -130,8 +132,10 @@ class Source:
             del self._shards[shard.name]
             self._ended.add(shard.name)
             self._next_listing = 0.0
+        # A call costs the emulator the more, the longer the stream is: a quiet shard is asked once a second, as the real one does.
+        shard.pause = self._poll_seconds if records else min(QUIET_SECONDS, 2 * shard.pause) or self._poll_seconds
         full = len(records) == RECORDS_PER_CALL
-        shard.not_before = time.monotonic() + (0.0 if full else self._poll_seconds)
+        shard.not_before = time.monotonic() + (0.0 if full else shard.pause)
         return records
 
     def _iterator(self, shard: Shard) -> str:

@@ -25,12 +25,12 @@ STUBBORN = [
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)",
 ]
 # A child with a child of its own, whose pid it says.
-FAMILY = [
-    sys.executable,
-    "-c",
-    "import subprocess, sys, time\n"
-    + "print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']).pid, flush=True)\ntime.sleep(60)",
-]
+PARENT = """
+import subprocess, sys, time
+print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid, flush=True)
+time.sleep(60)
+"""
+FAMILY = [sys.executable, "-c", PARENT]
 
 
 def gone(pid: int) -> bool:
