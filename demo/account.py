@@ -21,7 +21,7 @@ from demo.cloud.ministack import client
 from demo.leakscan import ScanReport
 from demo.platform.traffic import Traffic
 from demo.stack import Stack
-from lake_assets.completeness import verdicts
+from lake_assets.completeness import count_verdicts
 from lake_assets.gold.load import load_gold
 from lake_assets.raw.batches import pending_batches
 from lake_assets.raw.lake import ensure_lake
@@ -168,7 +168,7 @@ def take_account(stack: Stack, lake: Lake, traffic: Traffic, runs: int) -> Accou
         bronze=lake.events(),
         platform_rows={entity: int(row[0]) if row else 0 for entity, row in rows.items()},
         quarantined=lake.count("ops", "quarantine"),
-        verdicts=verdicts(lake.tables),
+        verdicts=count_verdicts(lake.tables),
         gold={name: lake.count("gold", name) for name in gold},
         latency_s=_latency(stack, lake, traffic, tables),
         runs=runs,

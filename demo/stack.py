@@ -56,7 +56,7 @@ class Stack:
     def start_platform(self) -> None:
         """The local cloud and PostgreSQL beside each other, then what they must hold: buckets, keys, the schema, triggers."""
         with ThreadPoolExecutor(2) as pool:
-            cloud = pool.submit(Ministack.start, self.folder / "cloud", port=_port("CLOUD_PORT"))
+            cloud = pool.submit(Ministack.start, self.folder / "cloud", port=port_of("CLOUD_PORT"))
             database = pool.submit(Postgres.start, self.folder / "postgres", port=_checked("DATABASE_PORT", "PostgreSQL"))
             self.supervisor.adopt(cloud.result().child)
             self.supervisor.adopt(database.result().child)
@@ -153,7 +153,7 @@ class Stack:
         return now
 
 
-def _port(setting: str) -> int | None:
+def port_of(setting: str) -> int | None:
     """The port that a setting names, or None for any free one. Raises DemoError for something that is no port."""
     text = os.environ.get(setting)
     if not text:
@@ -164,5 +164,5 @@ def _port(setting: str) -> int | None:
 
 
 def _checked(setting: str, what: str) -> int | None:
-    port = _port(setting)
+    port = port_of(setting)
     return None if port is None else require_free_port(port, what, setting)

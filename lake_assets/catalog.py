@@ -59,6 +59,7 @@ class Catalog:
         freshness: timedelta | None = None,
         automation: dg.AutomationCondition[dg.AssetKey] | None = None,
         skippable: bool = False,
+        tags: Mapping[str, str] | None = None,
     ) -> dg.AssetSpec:
         """The AssetSpec of one table. `freshness` says how long after the last run it counts as stale in the UI."""
         policy = None if freshness is None else dg.FreshnessPolicy.time_window(fail_window=freshness * 2, warn_window=freshness)
@@ -74,6 +75,7 @@ class Catalog:
             freshness_policy=policy,
             automation_condition=automation,
             skippable=skippable,
+            tags=tags,
         )
 
     def _metadata(self, key: Sequence[str], columns: schemas.Columns) -> dict[str, Any]:

@@ -66,7 +66,22 @@ class Landing:
                 return None
             raise
 
-    def uri(self, key: str) -> str:
+    def etag(self, key: str) -> str | None:
+        """The object's etag now, or None if it is gone."""
+        seen = self.head(key)
+        return seen.etag if seen else None
+
+    def chunks(self, key: str, size_bytes: int) -> Iterator[bytes]:
+        """The object's bytes in pieces of at most `size_bytes`; none if it is gone."""
+        try:
+            body = self._s3.get_object(Bucket=self.bucket, Key=key)["Body"]
+        except self._s3.exceptions.ClientError as error:
+            if _is_absence(error):
+                return
+            raise
+        yield from body.iter_chunks(size_bytes)
+
+    def path(self, key: str) -> str:
         """The object as Spark names it."""
         return f"s3a://{self.bucket}/{key}"
 

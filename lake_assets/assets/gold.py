@@ -3,48 +3,70 @@
 Belongs here: the assets. Not here: reading, checking and rendering the SQL (gold/).
 """
 
-from __future__ import annotations
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from graphlib import TopologicalSorter
 
 import dagster as dg
 
 from lake_assets.automation import on_cadence
 from lake_assets.catalog import Catalog
-from lake_assets.gold.engine import build
-from lake_assets.gold.model import GoldTable
+from lake_assets.gold.engine import GoldResult, build
 from lake_assets.metadata import preview
 from resources.lake import LakeResource
 
-
-def gold_assets(catalog: Catalog, cadence: str) -> list[dg.AssetsDefinition]:
-    """Every gold table."""
-    return [_gold_asset(catalog, table, cadence) for table in catalog.gold.values()]
+THREADS = 4
 
 
-def _gold_asset(catalog: Catalog, table: GoldTable, cadence: str) -> dg.AssetsDefinition:
-    spec = catalog.spec(
-        ["gold", table.name],
-        table.header.description,
-        kinds={"delta", "sql"},
-        deps=[dep.split("/") for dep in table.dependencies],
-        columns=[(column.name, column.type or "", column.description) for column in table.columns],
-        owner=table.header.owner,
-        freshness=table.header.freshness,
-        automation=on_cadence(cadence),
-    )
+def gold_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
+    """Every gold table, in one step: a table is built once those it reads are, several at a time."""
+    specs = [
+        catalog.spec(
+            ["gold", table.name],
+            table.header.description,
+            kinds={"delta", "sql"},
+            deps=[dep.split("/") for dep in table.dependencies],
+            columns=[(column.name, column.type or "", column.description) for column in table.columns],
+            owner=table.header.owner,
+            freshness=table.header.freshness,
+            automation=on_cadence(cadence),
+            skippable=True,
+        )
+        for table in catalog.gold.values()
+    ]
 
-    @dg.multi_asset(name=f"gold_{table.name}", specs=[spec], pool="gold")
-    def gold(lake: LakeResource) -> dg.MaterializeResult[None]:
-        with lake.tables(f"gold/{table.name}") as tables:
-            result = build(table, tables.spark, tables.lake_uri)
-            return dg.MaterializeResult(
-                asset_key=spec.key,
-                metadata={
-                    "dagster/row_count": result.rows,
-                    "rows suppressed": result.suppressed,
-                    "as of": str(result.as_of),
-                    "seconds": round(result.seconds, 1),
-                    "preview": preview(tables.read("gold", table.name)),
-                },
-            )
+    @dg.multi_asset(name="gold", specs=specs, can_subset=True, pool="gold")
+    def gold(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[None]]:
+        wanted = {key.path[-1] for key in context.selected_asset_keys}
+
+        def make(name: str) -> tuple[str, GoldResult, dg.MarkdownMetadataValue]:
+            with lake.tables(f"gold/{name}") as tables:
+                result = build(catalog.gold[name], tables.spark, tables.lake_uri)
+                return name, result, preview(tables.read("gold", name))
+
+        for names in _generations(catalog, wanted):
+            with ThreadPoolExecutor(THREADS) as pool:
+                for name, result, shown in pool.map(make, names):
+                    yield dg.MaterializeResult(
+                        asset_key=["gold", name],
+                        metadata={
+                            "dagster/row_count": result.rows,
+                            "rows suppressed": result.suppressed,
+                            "as of": str(result.as_of),
+                            "seconds": round(result.seconds, 1),
+                            "preview": shown,
+                        },
+                    )
 
     return gold
+
+
+def _generations(catalog: Catalog, wanted: set[str]) -> Iterator[list[str]]:
+    """The wanted tables in groups, each after all that it reads."""
+    reads = {name: {dep.removeprefix("gold/") for dep in catalog.gold[name].dependencies if dep.startswith("gold/")} for name in wanted}
+    sorter = TopologicalSorter({name: deps & wanted for name, deps in reads.items()})
+    sorter.prepare()
+    while sorter.is_active():
+        ready = list(sorter.get_ready())
+        yield ready
+        sorter.done(*ready)

@@ -3,8 +3,6 @@
 Belongs here: their assets. Not here: how spans are made (silver/history.py), the SQL and its engine (gold/).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 

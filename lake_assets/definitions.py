@@ -1,0 +1,48 @@
+"""The code location. Belongs here: wiring, and nothing else. Read assets/ for what there is, automation.py for when it runs."""
+
+from __future__ import annotations
+
+import os
+
+import dagster as dg
+
+from lake_assets.assets.completeness import completeness_checks
+from lake_assets.assets.gold import gold_assets
+from lake_assets.assets.history import history_assets
+from lake_assets.assets.ingest import ingest_assets
+from lake_assets.assets.platform import platform_assets
+from lake_assets.automation import DEFAULT_CADENCE, automation_sensor
+from lake_assets.catalog import Catalog
+from lake_assets.jobs import ingest_job, refresh_job
+from lake_assets.sensors.landed import landed_sensor, listing_schedules
+from resources.lake import LakeResource
+from resources.landing import LandingResource
+from resources.notifications import NotificationsResource
+from resources.spark import SparkConnectResource
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Everything, from the contracts and the gold files of this moment."""
+    catalog = Catalog.load()
+    cadence = os.environ.get("LAKE_CADENCE", DEFAULT_CADENCE)
+    completeness = completeness_checks(catalog, cadence)
+    ingest, refresh = ingest_job(), refresh_job(completeness)
+    return dg.Definitions(
+        assets=[
+            *platform_assets(catalog),
+            *ingest_assets(catalog),
+            history_assets(catalog, cadence),
+            gold_assets(catalog, cadence),
+        ],
+        asset_checks=[completeness],
+        jobs=[ingest, refresh],
+        sensors=[landed_sensor(ingest), automation_sensor()],
+        schedules=listing_schedules(ingest),
+        resources={
+            "lake": LakeResource(spark=SparkConnectResource(remote=dg.EnvVar("SPARK_REMOTE")), uri=dg.EnvVar("LAKE_URI")),
+            "landing": LandingResource(landing_uri=dg.EnvVar("LANDING_URI")),
+            "notifications": NotificationsResource(queue_url=dg.EnvVar("LANDED_QUEUE_URL")),
+        },
+        executor=dg.in_process_executor,
+    )

@@ -1,0 +1,28 @@
+"""The jobs that something else starts: the sensor's and the demo's. Belongs here: selections. Not here: assets, conditions."""
+
+from __future__ import annotations
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from lake_assets.catalog import GROUPS
+
+
+def ingest_job() -> UnresolvedAssetJobDefinition:
+    """From landed objects to silver, one batch."""
+    return dg.define_asset_job(
+        "ingest",
+        selection=dg.AssetSelection.groups(GROUPS["raw"], GROUPS["bronze"]) | _silver_current(),
+        description="One batch from raw objects through bronze to silver.",
+    )
+
+
+def refresh_job(completeness: dg.AssetChecksDefinition) -> UnresolvedAssetJobDefinition:
+    """What automation builds on its cadence, at once."""
+    slow = dg.AssetSelection.groups(GROUPS["silver"], GROUPS["gold"]) - _silver_current()
+    checks = dg.AssetSelection.checks(*completeness.check_keys)
+    return dg.define_asset_job("refresh", selection=slow | checks, description="History, completeness and gold, without waiting for their cadence.")
+
+
+def _silver_current() -> dg.AssetSelection:
+    return dg.AssetSelection.tag("pushlake/layer", "current")

@@ -1,0 +1,165 @@
+"""The ledger: which objects have landed, each registered once and given to a batch that never changes.
+
+Belongs here: receiving, recognising what is known, making batches. Not here: reading objects (bronze/), batches' progress (batches.py).
+
+The order is what makes it safe: the ledger is committed first, and messages are deleted after. A run that dies between the two is shown the
+messages again, and recognises their objects by key and etag.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from pyspark.sql import functions as F
+
+from lake_assets.raw.batches import finished_below
+from lake_assets.transforms import schemas
+from resources.landing import Landing
+from resources.notifications import Message, Notifications
+from resources.spark import spark_errors
+from resources.tables import LakeTables
+
+RAW = "raw/"
+BATCH_BYTES = 64 << 20
+"""Of compressed objects: some 500 MB of JSON."""
+
+BATCH_OBJECTS = 1000
+_HOUR = re.compile(r"(?:^|/)raw/(\d{4})/(\d{2})/(\d{2})/(\d{2})/")
+_NO_HOUR = datetime(1970, 1, 1, tzinfo=UTC)
+
+Identity = tuple[str, str]
+"""A key and its etag: an object that is overwritten is another object."""
+
+
+@dataclass(frozen=True)
+class LedgerResult:
+    """What was registered. `by_listing` counts objects that no notification had told of: more than a few mean lost events."""
+
+    new: int
+    new_bytes: int
+    by_event: int
+    by_listing: int
+    known: int
+    unreadable_messages: int
+    batches: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Found:
+    key: str
+    etag: str
+    size_bytes: int
+    found_by: str
+
+    @property
+    def identity(self) -> Identity:
+        return self.key, self.etag
+
+    @property
+    def hour(self) -> datetime:
+        """The hour that the key names; a fixed one long ago where it names none that exists."""
+        match = _HOUR.search(self.key)
+        if match is None:
+            return _NO_HOUR
+        try:
+            return datetime(*map(int, match.groups()), tzinfo=UTC)  # type: ignore[arg-type]
+        except ValueError:
+            return _NO_HOUR
+
+    @property
+    def day(self) -> date:
+        return self.hour.date()
+
+
+def register(
+    tables: LakeTables,
+    landing: Landing,
+    notifications: Notifications,
+    *,
+    list_hours: int = 0,
+    batch_bytes: int = BATCH_BYTES,
+    batch_objects: int = BATCH_OBJECTS,
+) -> LedgerResult:
+    """Registers what notifications tell of and, with `list_hours`, what a listing of so many past hours finds besides.
+
+    Its cost depends on what is found, not on history: the ledger is looked up by day. Messages that cannot be read stay in the queue,
+    which puts them aside after a while. Raises SparkFailed; whatever was not recorded is found again.
+    """
+    messages = notifications.receive()
+    found: dict[Identity, _Found] = {}
+    for item in [*_told(messages, landing), *_listed(landing, list_hours)]:
+        found.setdefault(item.identity, item)
+    known = _known(tables, found.values()) if found else set()
+    new = sorted((item for identity, item in found.items() if identity not in known), key=lambda item: (item.hour, item.key))
+    batches = list(_batches(new, batch_bytes, batch_objects))
+    first = _next_batch(tables) if new else 0
+    if new:
+        _record(tables, batches, first)
+    notifications.delete(message for message in messages if message.problem is None)
+    return LedgerResult(
+        new=len(new),
+        new_bytes=sum(item.size_bytes for item in new),
+        by_event=sum(item.found_by == "event" for item in new),
+        by_listing=sum(item.found_by == "listing" for item in new),
+        known=len(found) - len(new),
+        unreadable_messages=sum(message.problem is not None for message in messages),
+        batches=tuple(range(first, first + len(batches))),
+    )
+
+
+def _told(messages: Iterable[Message], landing: Landing) -> Iterator[_Found]:
+    for message in messages:
+        for told in message.objects:
+            if told.bucket == landing.bucket and told.key.startswith(landing.prefix + RAW):
+                yield _Found(told.key, told.etag, told.size, "event")
+
+
+def _listed(landing: Landing, hours: int) -> Iterator[_Found]:
+    now = datetime.now(UTC)
+    for ago in range(hours, -1, -1) if hours else ():
+        for seen in landing.list(f"{RAW}{now - timedelta(hours=ago):%Y/%m/%d/%H/}"):
+            yield _Found(seen.key, seen.etag, seen.size, "listing")
+
+
+def _known(tables: LakeTables, found: Iterable[_Found]) -> set[Identity]:
+    found = list(found)
+    days, keys = {item.day for item in found}, {item.key for item in found}
+    with spark_errors("looking up the ledger"):
+        rows = tables.read("ops", "objects").where(F.col("day").isin(*days) & F.col("object").isin(*keys)).select("object", "etag").collect()
+    return {(row.object, row.etag) for row in rows}
+
+
+def _batches(new: Iterable[_Found], batch_bytes: int, batch_objects: int) -> Iterator[list[_Found]]:
+    """In order, each within both bounds; an object that alone is larger has a batch of its own."""
+    taken: list[_Found] = []
+    size = 0
+    for item in new:
+        if taken and (len(taken) == batch_objects or size + item.size_bytes > batch_bytes):
+            yield taken
+            taken, size = [], 0
+        taken.append(item)
+        size += item.size_bytes
+    if taken:
+        yield taken
+
+
+def _next_batch(tables: LakeTables) -> int:
+    """One above every batch that was ever made; looks only at those that are not long finished."""
+    behind = finished_below(tables)
+    with spark_errors("numbering batches"):
+        rows = tables.read("ops", "objects").where(F.col("_batch") > behind).agg(F.max("_batch").alias("last")).collect()
+    return max(behind, rows[0].last or 0) + 1
+
+
+def _record(tables: LakeTables, batches: list[list[_Found]], first: int) -> None:
+    now = datetime.now(UTC)
+    rows = [
+        (item.key, item.etag, item.size_bytes, item.day, item.hour, item.found_by, now, number)
+        for number, taken in enumerate(batches, first)
+        for item in taken
+    ]
+    frame = tables.spark.createDataFrame(rows, schemas.struct(schemas.OBJECTS)).coalesce(1)
+    tables.append("ops", "objects", frame, batch=first)

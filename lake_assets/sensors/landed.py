@@ -1,0 +1,82 @@
+"""What starts an ingest run: a look at the queue, and the listing that catches what no notification told of.
+
+Belongs here: deciding whether to start. Not here: receiving anything (the run does that, and records it before it deletes a message).
+"""
+
+import time
+from collections.abc import Iterator
+
+import dagster as dg
+from dagster import DagsterRunStatus, RunsFilter
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+
+from resources.notifications import NotificationsResource
+
+LANE = {"pushlake/lane": "ingest"}
+LONGEST_PAUSE_SECONDS = 300.0
+IngestJob = UnresolvedAssetJobDefinition
+
+
+def landed_sensor(ingest: IngestJob) -> dg.SensorDefinition:
+    """Looks every other second whether S3 has told of objects, and starts one run at a time."""
+
+    @dg.sensor(
+        name="landed",
+        job=ingest,
+        minimum_interval_seconds=2,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Starts an ingest run when S3 has told of new objects, or when the last run failed and its batch waits.",
+    )
+    def landed(context: dg.SensorEvaluationContext, notifications: NotificationsResource) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        instance = context.instance
+        if instance.get_runs(RunsFilter(job_name=ingest.name, statuses=list(NOT_FINISHED_STATUSES)), limit=1):
+            yield dg.SkipReason("an ingest run is under way; it will be followed by another if objects wait")
+            return
+        failures = _failures_in_a_row(instance, ingest.name)
+        if failures and (pause := _pause(failures)) > (since := time.time() - failures[0]):
+            yield dg.SkipReason(f"the last {len(failures)} runs failed: next try in {pause - since:.0f} s")
+            return
+        waiting = notifications.open().approximate_depth()
+        if not waiting and not failures:
+            yield dg.SkipReason("nothing has landed")
+            return
+        yield dg.RunRequest(tags=LANE)
+
+    return landed
+
+
+def listing_schedules(ingest: IngestJob) -> list[dg.ScheduleDefinition]:
+    """Every ten minutes the open hours, once a day the whole of the day before: objects that no notification told of."""
+
+    def schedule(name: str, cron: str, hours: int, description: str) -> dg.ScheduleDefinition:
+        return dg.ScheduleDefinition(
+            name=name,
+            job=ingest,
+            cron_schedule=cron,
+            run_config=dg.RunConfig(ops={"raw__objects": {"config": {"list_hours": hours}}}),
+            tags={**LANE, "pushlake/listing": f"{hours} h"},
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            execution_timezone="UTC",
+            description=description,
+        )
+
+    return [
+        schedule("listing_of_open_hours", "*/10 * * * *", 2, "Lists the hours that Firehose may still write to."),
+        schedule("listing_of_the_day", "30 1 * * *", 26, "Lists all hours of the day that ended, once."),
+    ]
+
+
+def _failures_in_a_row(instance: dg.DagsterInstance, job: str) -> list[float]:
+    """When the latest runs failed, newest first, up to the last that did not."""
+    ended: list[float] = []
+    for record in instance.get_run_records(RunsFilter(job_name=job), limit=10):
+        if record.dagster_run.status != DagsterRunStatus.FAILURE:
+            break
+        ended.append(record.end_time or record.update_timestamp.timestamp())
+    return ended
+
+
+def _pause(failures: list[float]) -> float:
+    """Twice as long after each failure: 4, 8, 16 … seconds, at most five minutes."""
+    return min(LONGEST_PAUSE_SECONDS, 2.0 ** (len(failures) + 1))
