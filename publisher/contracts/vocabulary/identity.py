@@ -106,7 +106,9 @@ class Pseudonym(Function):
 
     def refuse_column(self, column: SourceColumn) -> list[Refusal]:
         if column.natural_identifier:
-            message = f"{column.name} is a natural identifier: all its possible values can be hashed in minutes should the key leak"
+            message = (
+                f"{column.name} is a natural identifier: all its possible values can be hashed in minutes should the key leak"
+            )
             return [(message, "Release present(…) or a band of it, and a pseudonym of the surrogate id")]
         if not column.surrogate:
             remedy = "Tag the source column `surrogate-id` if the platform made the id up; else derive something else"

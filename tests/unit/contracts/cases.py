@@ -31,8 +31,12 @@ EMAIL_LOGIC = "present(email)"
 SLA_END = "  - {property: erasure, value: 30, unit: d, driver: regulatory}\n"
 CODE_PATTERN = "'^C[0-9]{3,5}$'"
 BALANCE_RANGE = "{minimum: 0, maximum: 100000000}"
-ID_COLUMN = "{name: id, logicalType: integer, physicalType: bigint, classification: internal, required: true, tags: [surrogate-id]}"
-EMAIL_COLUMN = "{name: email, logicalType: string, physicalType: bytea, classification: restricted, tags: [encrypted, natural-identifier]}"
+ID_COLUMN = (
+    "{name: id, logicalType: integer, physicalType: bigint, classification: internal, required: true, tags: [surrogate-id]}"
+)
+EMAIL_COLUMN = (
+    "{name: email, logicalType: string, physicalType: bytea, classification: restricted, tags: [encrypted, natural-identifier]}"
+)
 
 
 def pattern(name: str, regex: str, says: str) -> Case:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from publisher.contracts.model import SourceColumn
-from publisher.contracts.vocabulary import FUNCTIONS, Use, parse_call
+from publisher.contracts.vocabulary import FUNCTIONS, Derive, Use, parse_call
 from publisher.errors import RuleBroken
 from tests.unit.contracts.domains import safe, within
 
@@ -63,11 +63,10 @@ def test_what_comes_out_lies_in_the_domain_or_nothing_comes_out(name: str, data:
     assert function.check(use) == []
     domain, derive = function.domain(use), function.derive(use)
     value = data.draw(VALUES[use.column.type])
-    try:
-        released = derive(value)
-    except RuleBroken as error:
-        assert len(str(value)) < 6 or str(value) not in str(error)
-        assert str(error) == _rule_of_another_value(function, use, error)
+    released, rule = outcome(derive, value)
+    if rule is not None:
+        assert len(str(value)) < 6 or str(value) not in rule
+        assert rule == rule_of_another_value(derive, use)
         return
     assert within(domain, released)
     assert safe(released)
@@ -76,17 +75,20 @@ def test_what_comes_out_lies_in_the_domain_or_nothing_comes_out(name: str, data:
     assert type(released) is expected
 
 
-def _rule_of_another_value(function: Any, use: Use, error: RuleBroken) -> str:
-    """The text of an error of the same rule for a value that surely breaks it: texts that differ would hold something of the value."""
-    breakers: dict[str, list[Any]] = {
-        "string": ["\x00 broken"], "integer": [10**30], "date": [date(1, 1, 1)], "timestamp": [datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))],
+def outcome(derive: Derive, value: object) -> tuple[object, str | None]:
+    """What comes out, or the text of the rule that was broken."""
+    try:
+        return derive(value), None
+    except RuleBroken as error:
+        return None, str(error)
+
+
+def rule_of_another_value(derive: Derive, use: Use) -> str | None:
+    """The text for a value that surely breaks the rule: were it another text, it would hold something of the value."""
+    breakers: dict[str, object] = {
+        "string": "\x00 broken", "integer": 10**30, "date": date(1, 1, 1), "timestamp": datetime.max.replace(tzinfo=timezone(timedelta(hours=-1))),
     }  # fmt: skip
-    for breaker in breakers[use.column.type]:
-        try:
-            function.derive(use)(breaker)
-        except RuleBroken as other:
-            return str(other)
-    return f"no rule broken, unlike {type(error).__name__}"
+    return outcome(derive, breakers[use.column.type])[1]
 
 
 @pytest.mark.parametrize("name", DERIVED)

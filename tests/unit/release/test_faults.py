@@ -46,16 +46,18 @@ def test_a_strange_value_in_any_column_leaves_or_stops_without_being_repeated(
     tried = [*STRANGE, *(sealed(text) for text in SEALED)] if encrypted else STRANGE
     readers = {field.name for field in contracts[entity].fields if field.derivation.column == column}
     for value in tried:
-        try:
-            line = release.event(
-                change(entity, row=rows()[entity] | {column: value}, key=str(rows()[entity]["id"]))
-            ).line.decode()
-        except Unreleasable as error:
-            line = said(error)
-            assert set(error.fields) == readers
-            assert (error.entity, error.seq) == (entity, SEQ)
-        assert "canary" not in line
-        assert "4711" not in line
+        shown, named = outcome(release, change(entity, row=rows()[entity] | {column: value}, key=str(rows()[entity]["id"])))
+        assert named in (None, readers)
+        assert "canary" not in shown
+        assert "4711" not in shown
+
+
+def outcome(release: Release, captured: Change) -> tuple[str, set[str] | None]:
+    """The line that leaves, or all that is said of why it does not, with the fields at fault."""
+    try:
+        return release.event(captured).line.decode(), None
+    except Unreleasable as error:
+        return said(error), set(error.fields)
 
 
 def test_every_field_at_fault_is_named_once(release: Release) -> None:
