@@ -6,11 +6,13 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import psycopg
 import pytest
 
-from publisher.backfill import Progress, backfill, due
+from publisher.backfill import BACKFILL_LOCK, Progress, backfill, due
 from publisher.capture import check_installation, install
 from publisher.contracts import Contract
 from publisher.database import Connection, connect
@@ -92,8 +94,6 @@ def test_it_pauses_while_the_outbox_is_deep(session: Connection, platform: Platf
 
 def test_two_backfills_of_an_entity_exclude_each_other(session: Connection, platform: Platform, contracts: dict[str, Contract], captured: str) -> None:
     with connect(captured, "other") as other:
-        from publisher.backfill import BACKFILL_LOCK
-
         other.execute("SELECT pg_advisory_lock(%s, hashtext('creditors'))", [BACKFILL_LOCK])
         with pytest.raises(InstallError, match="another backfill"):
             backfill(session, contracts, "creditors")
@@ -113,34 +113,28 @@ def test_what_is_due_is_done_by_it_and_a_rewrite_is_forgotten(session: Connectio
 def test_no_key_ends_stale_beside_racing_writers(session: Connection, captured: str, platform: Platform, contracts: dict[str, Contract]) -> None:
     fill(platform, 400)
     platform.clear()
-    stop, failures = threading.Event(), list[Exception]()
+    stop = threading.Event()
 
     def write(seed: int) -> None:
-        try:
-            with psycopg.connect(captured, autocommit=True) as connection:
-                step = seed
-                while not stop.is_set():
-                    step += 7
-                    keys = [step * 13 % 400 + 1, step * 29 % 400 + 1]
-                    try:
-                        with connection.transaction():
-                            for key in keys:
-                                connection.execute("UPDATE creditors SET sector = %s WHERE id = %s", [("card", "retail")[step % 2], key])
-                            connection.execute("DELETE FROM creditors WHERE id = %s AND %s = 0", [keys[1], step % 5])
-                    except psycopg.errors.DeadlockDetected:
-                        continue
-        except Exception as error:
-            failures.append(error)
+        with psycopg.connect(captured, autocommit=True) as connection:
+            step = seed
+            while not stop.is_set():
+                step += 7
+                keys = [step * 13 % 400 + 1, step * 29 % 400 + 1]
+                with suppress(psycopg.errors.DeadlockDetected), connection.transaction():
+                    for key in keys:
+                        connection.execute("UPDATE creditors SET sector = %s WHERE id = %s", [("card", "retail")[step % 2], key])
+                    connection.execute("DELETE FROM creditors WHERE id = %s AND %s = 0", [keys[1], step % 5])
 
-    threads = [threading.Thread(target=write, args=(seed,)) for seed in range(3)]
-    for thread in threads:
-        thread.start()
-    for _ in range(3):
-        backfill(session, contracts, "creditors", chunk_rows=40, most_waiting=10**9)
-    stop.set()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    with ThreadPoolExecutor(3) as pool:
+        writers = [pool.submit(write, seed) for seed in range(3)]
+        try:
+            for _ in range(3):
+                backfill(session, contracts, "creditors", chunk_rows=40, most_waiting=10**9)
+        finally:
+            stop.set()
+    for writer in writers:
+        writer.result()
     last = {row.key: row for row in platform.outbox("creditors")}
     present = {str(key): sector for key, sector in platform.sql("SELECT id, sector FROM creditors")}
     assert {key: row.row["sector"] for key, row in last.items() if row.row is not None} == present

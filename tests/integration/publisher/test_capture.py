@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
 
+from publisher.capture import check_installation, install
 from publisher.contracts import Contract
-from tests.integration.publisher.platform import CUSTOMER, Captured, Platform, secret
+from publisher.database import connect
+from tests.integration.publisher.platform import Captured, Platform, secret
 
 
 def last_per_key(rows: list[Captured]) -> dict[str, Captured]:
@@ -142,8 +144,8 @@ def test_truncate_deletes_every_key_with_its_subject(platform: Platform) -> None
 
 
 def test_truncate_under_an_old_snapshot_is_refused(platform: Platform, creditors: list[int]) -> None:
-    with pytest.raises(psycopg.errors.RaiseException, match="READ COMMITTED"), platform.connection.transaction():
-        platform.sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    platform.connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    with platform.connection.transaction(force_rollback=True), pytest.raises(psycopg.errors.RaiseException, match="READ COMMITTED"):
         platform.sql("TRUNCATE creditors CASCADE")
 
 
@@ -226,35 +228,27 @@ def test_racing_writers_end_with_the_outbox_telling_the_truth(captured: str, pla
     """4 sessions update, delete, insert and upsert the same 12 keys; per key the highest seq is what the row is."""
     for key in range(1, 13):
         platform.creditor(id=key, code=f"R{key}")
-    errors: list[Exception] = []
 
     def write(seed: int) -> None:
-        try:
-            with psycopg.connect(captured, autocommit=True) as connection:
-                for step in range(150):
-                    key, sector = (step * 7 + seed * 5) % 12 + 1, ("bank", "card", "retail", "utility")[(step + seed) % 4]
-                    with connection.transaction():
-                        match (step + seed) % 4:
-                            case 0:
-                                connection.execute("DELETE FROM creditors WHERE id = %s", [key])
-                            case 1:
-                                connection.execute(UPSERT, [key, f"R{key}", sector])
-                            case 2:
-                                connection.execute("UPDATE creditors SET sector = %s, name = %s WHERE id = %s", [sector, f"{seed}.{step}", key])
-                                connection.execute("SAVEPOINT s")
-                                connection.execute("UPDATE creditors SET name = 'lost' WHERE id = %s", [key])
-                                connection.execute("ROLLBACK TO s")
-                            case _:
-                                connection.execute("UPDATE creditors SET sector = %s WHERE id = %s", [sector, key])
-        except Exception as error:
-            errors.append(error)
+        with psycopg.connect(captured, autocommit=True) as connection:
+            for step in range(150):
+                key, sector = (step * 7 + seed * 5) % 12 + 1, ("bank", "card", "retail", "utility")[(step + seed) % 4]
+                with connection.transaction():
+                    match (step + seed) % 4:
+                        case 0:
+                            connection.execute("DELETE FROM creditors WHERE id = %s", [key])
+                        case 1:
+                            connection.execute(UPSERT, [key, f"R{key}", sector])
+                        case 2:
+                            connection.execute("UPDATE creditors SET sector = %s, name = %s WHERE id = %s", [sector, f"{seed}.{step}", key])
+                            connection.execute("SAVEPOINT s")
+                            connection.execute("UPDATE creditors SET name = 'lost' WHERE id = %s", [key])
+                            connection.execute("ROLLBACK TO s")
+                        case _:
+                            connection.execute("UPDATE creditors SET sector = %s WHERE id = %s", [sector, key])
 
-    threads = [threading.Thread(target=write, args=(seed,)) for seed in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
     present = {str(key): sector for key, sector in platform.sql("SELECT id, sector FROM creditors")}
     last = last_per_key(platform.outbox("creditors"))
     assert {key: row.row["sector"] for key, row in last.items() if row.row is not None} == present
@@ -283,9 +277,6 @@ def test_a_bulk_plan_is_not_kept_for_single_rows(platform: Platform) -> None:
 def test_a_partition_written_directly_or_through_its_parent_is_captured_once(
     new_database: Callable[..., str], platform_template: str, contracts: dict[str, Contract]
 ) -> None:
-    from publisher.capture import check_installation, install
-    from publisher.database import connect
-
     url = new_database(platform_template)
     with connect(url, "test") as connection:
         partition_creditors(connection)
@@ -332,7 +323,6 @@ def test_the_truncate_of_a_parent_reports_each_key_once(platform: Platform, cred
 
 def test_the_settings_of_the_writer_are_untouched(platform: Platform) -> None:
     platform.sql("SET enable_seqscan = on")
-    assert CUSTOMER
     platform.customer()
     assert platform.sql("SHOW enable_seqscan") == [("on",)]
     assert platform.sql("SHOW search_path")[0][0] != "pg_catalog, pg_temp"

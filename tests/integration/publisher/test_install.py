@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import psycopg
@@ -60,9 +60,10 @@ REFUSED = {
         "the key circumstances.id is not unique by itself",
     ),
     "nullable": (
-        "ALTER TABLE circumstances DROP CONSTRAINT circumstances_pkey; ALTER TABLE circumstances ALTER id DROP IDENTITY IF EXISTS;"
-        "ALTER TABLE circumstances ALTER id DROP NOT NULL;"
-        "CREATE UNIQUE INDEX ON circumstances (id)",
+        (
+            "ALTER TABLE circumstances DROP CONSTRAINT circumstances_pkey; ALTER TABLE circumstances ALTER id DROP IDENTITY IF EXISTS;"
+            "ALTER TABLE circumstances ALTER id DROP NOT NULL; CREATE UNIQUE INDEX ON circumstances (id)"
+        ),
         "the key circumstances.id may be null",
     ),
     "missing column": ("ALTER TABLE circumstances DROP COLUMN note", "circumstances has no column note, which a field reads"),
@@ -159,20 +160,12 @@ def test_a_busy_table_is_not_waited_for_for_long(platform_database: str, bare: C
 
 
 def test_two_installations_at_once_both_end_well(platform_database: str, contracts: Contracts) -> None:
-    errors: list[Exception] = []
 
-    def work() -> None:
-        try:
-            with connect(platform_database, "install") as connection:
-                install(connection, contracts)
-        except Exception as error:
-            errors.append(error)
+    def work(_: int) -> None:
+        with connect(platform_database, "install") as connection:
+            install(connection, contracts)
 
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, range(2)))
     with connect(platform_database, "test") as connection:
         assert check_installation(connection, contracts) == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,46 +14,23 @@ import pytest
 from publisher import outbox
 from publisher.database import connect
 from publisher.keys import LocalKeyring
-from publisher.relay import Relay, ReleaseSet, Summary, Until, wait_for_lock
-from publisher.sinks import Failure, MemorySink, Record, Sink
+from publisher.relay import Relay, ReleaseSet, Summary, Until, load_release_set, wait_for_lock
+from publisher.sinks import Failure, MemorySink, Record
+from publisher.wire import partition_of
 from tests.integration.publisher.platform import Platform
+from tests.integration.publisher.relays import (
+    DeliversThenDies,
+    Killed,
+    by_key,
+    events,
+    many,
+    many_updates,
+    running,
+    sink_partitions,
+    wait_for,
+)
 
 Run = Callable[..., Summary]
-
-
-class Killed(Exception):
-    """Stands for the end of the process: whatever the relay would do next, it does not."""
-
-
-class DeliversThenDies:
-    """Takes the records, then the relay is gone before it hears of it."""
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-
-    def put(self, records: Sequence[Record]) -> list[Failure]:
-        self.records += records
-        raise Killed
-
-
-def events(sink: MemorySink) -> list[dict[str, Any]]:
-    return [event for event in map(json.loads, sink.lines) if event["entity"] != "_manifest"]
-
-
-def by_key(found: list[dict[str, Any]]) -> dict[tuple[str, str], list[int]]:
-    seqs: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for event in found:
-        seqs[event["entity"], event["key"]].append(event["seq"])
-    return seqs
-
-
-def many(platform: Platform, creditors: int, updates: int) -> None:
-    platform.sql(
-        "INSERT INTO creditors (id, code, name, sector, contact_email, created_at)"
-        " SELECT n, 'C' || lpad(n::text, 3, '0'), 'n', 'bank', '\\x01', now() FROM generate_series(1, %s) n", creditors,
-    )  # fmt: skip
-    for number in range(updates):
-        platform.sql("UPDATE creditors SET sector = %s", ("card", "retail")[number % 2])
 
 
 def test_every_row_arrives_once_and_leaves_the_outbox(platform: Platform, run_relay: Run, sink: MemorySink) -> None:
@@ -67,21 +43,12 @@ def test_every_row_arrives_once_and_leaves_the_outbox(platform: Platform, run_re
 
 
 def test_records_hold_one_partition_and_end_in_a_newline(platform: Platform, run_relay: Run, sink: MemorySink) -> None:
-    from publisher.wire import partition_of
-
     many(platform, 300, 1)
     run_relay(sink)
     for record in sink.records:
         assert record.data.endswith(b"\n")
         assert {partition_of(e["entity"], e["key"]) for e in map(json.loads, record.data.splitlines())} == {record.partition}
     assert len(sink.records) < 300
-
-
-def sink_partitions(sink: MemorySink) -> dict[int, list[Record]]:
-    grouped: dict[int, list[Record]] = defaultdict(list)
-    for record in sink.records:
-        grouped[record.partition].append(record)
-    return grouped
 
 
 def test_failed_records_keep_the_order_of_their_keys(platform: Platform, run_relay: Run) -> None:
@@ -104,11 +71,6 @@ def test_failed_records_keep_the_order_of_their_keys(platform: Platform, run_rel
     found = events(sink)
     assert len(found) == summary.events + second.events == 200 * 35
     assert all(seqs == sorted(set(seqs)) for seqs in by_key(found).values())
-
-
-def many_updates(platform: Platform, count: int) -> None:
-    for number in range(count):
-        platform.sql("UPDATE creditors SET sector = %s", ("card", "retail")[number % 2])
 
 
 def test_a_partition_that_keeps_failing_delays_no_other(captured: str, platform: Platform, releases: ReleaseSet, keyring: LocalKeyring) -> None:
@@ -166,8 +128,6 @@ def test_what_a_killed_relay_had_put_is_repeated_with_the_same_bytes(
 def test_a_successor_with_other_contracts_repeats_under_the_old_ones(
     captured: str, platform: Platform, releases: ReleaseSet, keyring: LocalKeyring, tmp_path: Any, sink: MemorySink
 ) -> None:
-    from publisher.relay import load_release_set
-
     many(platform, 50, 0)
     dying = DeliversThenDies()
     with connect(captured, "relay") as connection, pytest.raises(Killed):
@@ -298,37 +258,3 @@ def test_a_new_cluster_raises_the_epoch_and_renumbers_what_waits(platform: Platf
     assert old.isdisjoint(event["seq"] for event in found)
     assert all(seqs == sorted(seqs) for seqs in by_key(found).values())
     assert platform.sql("SELECT count(*) FROM publisher.backfills WHERE due IS NOT NULL") == [(7,)]
-
-
-class running:  # noqa: N801
-    """A relay in a thread, which is stopped, and whose error is raised, at the end."""
-
-    def __init__(self, url: str, releases: ReleaseSet, keyring: LocalKeyring, sink: Sink, stop: threading.Event) -> None:
-        self._stop, self._error = stop, None
-
-        def work() -> None:
-            try:
-                with connect(url, "relay") as connection:
-                    assert outbox.try_lock(connection)
-                    Relay(connection, releases, keyring, sink, stop=stop).run()
-            except BaseException as error:
-                self._error = error
-
-        self._thread = threading.Thread(target=work)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(30)
-        assert not self._thread.is_alive()
-        if self._error is not None:
-            raise self._error
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
