@@ -78,6 +78,7 @@ def released_dates(contracts: Mapping[str, Contract], database: str) -> frozense
     """
     dates = {date.today()}  # noqa: DTZ011 (the day on which the logs were written)
     with psycopg.connect(database) as connection:
+        connection.execute("SET TIME ZONE 'UTC'")
         for contract in contracts.values():
             for field in contract.fields:
                 column = contract.columns[field.derivation.column]
@@ -91,7 +92,7 @@ def released_dates(contracts: Mapping[str, Contract], database: str) -> frozense
 
 
 def _distinct_dates(connection: psycopg.Connection[tuple[date]], table: str, column: str) -> set[date]:
-    query = sql.SQL("SELECT DISTINCT ({column} AT TIME ZONE 'UTC')::date FROM {table} WHERE {column} IS NOT NULL")
+    query = sql.SQL("SELECT DISTINCT {column}::date FROM {table} WHERE {column} IS NOT NULL")
     statement = query.format(column=sql.Identifier(column), table=sql.Identifier(table))
     return {day for (day,) in connection.execute(statement)}
 

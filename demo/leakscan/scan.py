@@ -54,13 +54,13 @@ def _account(report: ScanReport, results: Iterator[Found], searched: Needles, co
     missed = dict(enumerate(controls.expected))
     hits: defaultdict[tuple[str, str, str, str, str], int] = defaultdict(int)
     for found in results:
-        report.objects[found.source] += 1
+        report.objects[found.source] += not found.planted
         report.gone[found.source] += found.gone
         if found.unread:
             report.unread.append(f"{found.place} ({found.unread})")
         for facet, size in found.bytes.items():
-            report.facets[found.source, facet] += 1
-            report.bytes[found.source, facet] += size
+            report.facets[found.source, facet] += not found.planted
+            report.bytes[found.source, facet] += 0 if found.planted else size
         for (facet, number, form), times in found.counts.items():
             labels = searched.labels[number]
             if number < own:

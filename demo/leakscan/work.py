@@ -33,6 +33,7 @@ class Found:
 
     source: str
     place: str
+    planted: bool
     bytes: Counter[str] = field(default_factory=Counter)
     counts: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     unread: str = ""
@@ -86,7 +87,7 @@ class Workers:
 
 def search_item(item: Item, searcher: Searcher) -> Found:
     """Reads and searches one item to its end, or to where it cannot be read."""
-    found = Found(item.source, item.place)
+    found = Found(item.source, item.place, item.planted)
     try:
         for facet in item.facets():
             counts = searcher.search(_counted(facet.blocks, found.bytes, facet.name))

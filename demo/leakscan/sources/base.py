@@ -28,6 +28,11 @@ class Item(Protocol):
         """Bytes, as far as known: only to share the work out."""
         ...
 
+    @property
+    def planted(self) -> bool:
+        """Whether the scan itself put it there: it is searched like all, and not counted."""
+        ...
+
     def facets(self) -> Iterator[Facet]:
         """Reads it. Raises Gone if it is no more, Unreadable if it cannot be read to its end."""
         ...

@@ -31,6 +31,7 @@ class FileItem:
     root: str
     relative: str
     size: int
+    planted: bool = False
 
     @property
     def place(self) -> str:
@@ -62,6 +63,7 @@ class FilesSource:
     name: str
     root: Path
     patterns: tuple[str, ...] = ("**/*",)
+    planted: bool = False
 
     @property
     def facet_names(self) -> tuple[str, ...]:
@@ -75,7 +77,8 @@ class FilesSource:
                     continue
                 seen.add(path)
                 with suppress(FileNotFoundError):
-                    yield FileItem(self.name, str(self.root), str(path.relative_to(self.root)), path.stat().st_size)
+                    relative, size = str(path.relative_to(self.root)), path.stat().st_size
+                    yield FileItem(self.name, str(self.root), relative, size, self.planted)
 
     @contextmanager
     def plant(self, documents: Documents) -> Iterator[list[Source]]:
@@ -87,7 +90,7 @@ class FilesSource:
                 named = root / str(number) / text.decode()
                 named.parent.mkdir(parents=True, exist_ok=True)
                 named.touch()
-            yield [FilesSource(self.name, root)]
+            yield [FilesSource(self.name, root, planted=True)]
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

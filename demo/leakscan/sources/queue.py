@@ -28,6 +28,7 @@ class QueueItem:
     source: str
     environment: Mapping[str, str]
     url: str
+    planted: bool = False
     size: int = 1 << 20
 
     @property
@@ -69,6 +70,7 @@ class QueueSource:
     name: str
     environment: Mapping[str, str]
     url: str
+    planted: bool = False
 
     @property
     def facet_names(self) -> tuple[str, ...]:
@@ -76,7 +78,7 @@ class QueueSource:
 
     def items(self) -> Iterator[QueueItem]:
         sqs = client_of("sqs", self.environment)
-        yield QueueItem(self.name, self.environment, self.url)
+        yield QueueItem(self.name, self.environment, self.url, self.planted)
         answer = sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["RedrivePolicy"])
         if policy := answer.get("Attributes", {}).get("RedrivePolicy"):
             name = json.loads(policy)["deadLetterTargetArn"].rsplit(":", 1)[-1]
@@ -89,7 +91,7 @@ class QueueSource:
         try:
             for text in documents[RAW]:
                 sqs.send_message(QueueUrl=url, MessageBody=text.decode())
-            yield [QueueSource(self.name, self.environment, url)]
+            yield [QueueSource(self.name, self.environment, url, planted=True)]
         finally:
             sqs.delete_queue(QueueUrl=url)
 

@@ -37,6 +37,10 @@ class ObjectItem:
     size: int
 
     @property
+    def planted(self) -> bool:
+        return self.key.startswith(f"{SCRATCH}/")
+
+    @property
     def place(self) -> str:
         old = "" if self.is_latest else f" (version {self.version})"
         return f"s3://{self.bucket}/{self.key}{old}"

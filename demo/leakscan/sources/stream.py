@@ -30,6 +30,7 @@ class ShardItem:
     environment: Mapping[str, str]
     stream: str
     shard: str
+    planted: bool = False
     size: int = 8 << 20
 
     @property
@@ -71,6 +72,7 @@ class StreamSource:
     name: str
     environment: Mapping[str, str]
     stream: str
+    planted: bool = False
 
     @property
     def facet_names(self) -> tuple[str, ...]:
@@ -80,7 +82,7 @@ class StreamSource:
         kinesis = client_of("kinesis", self.environment)
         for page in kinesis.get_paginator("list_shards").paginate(StreamName=self.stream):
             for shard in page["Shards"]:
-                yield ShardItem(self.name, self.environment, self.stream, shard["ShardId"])
+                yield ShardItem(self.name, self.environment, self.stream, shard["ShardId"], self.planted)
 
     @contextmanager
     def plant(self, documents: Documents) -> Iterator[list[Source]]:
@@ -94,6 +96,6 @@ class StreamSource:
             records += [(key.decode(), b"\n") for key in documents[KEYS]]
             for key, body in records:
                 kinesis.put_record(StreamName=stream, PartitionKey=key, Data=body)
-            yield [StreamSource(self.name, self.environment, stream)]
+            yield [StreamSource(self.name, self.environment, stream, planted=True)]
         finally:
             kinesis.delete_stream(StreamName=stream)

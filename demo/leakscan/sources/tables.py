@@ -31,6 +31,10 @@ class TablesItem:
     size: int = 4 << 20
 
     @property
+    def planted(self) -> bool:
+        return bool(self.controls)
+
+    @property
     def place(self) -> str:
         return f"postgresql schema {self.schema}"
 
