@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from resources.spark_server.jvm import Jvm
-from resources.spark_server.layout import HERE, Layout
+from resources.spark_server.layout import Layout
 from resources.spark_server.server import SparkServer, free_port
 
 _ASSEMBLY_SECONDS = 300.0
@@ -25,8 +25,6 @@ def cache_file(layout: Layout, jvm: Jvm) -> Path:
     for jar in layout.class_path():
         status = jar.stat()
         digest.update(f"{jar} {status.st_size} {int(status.st_mtime)}\n".encode())
-    for source in ("options.py", "training.py"):
-        digest.update((HERE / source).read_bytes())
     return layout.aot / f"server-{digest.hexdigest()[:16]}.aot"
 
 

@@ -19,6 +19,7 @@ import click
 from resources.errors import ServerFailed
 from resources.spark_server import process_file
 from resources.spark_server.aot import aot_options, make_aot_cache
+from resources.spark_server.guard import Guard, writer_guard
 from resources.spark_server.jars import fetch_jars
 from resources.spark_server.jvm import find_jvm
 from resources.spark_server.layout import Layout
@@ -46,7 +47,10 @@ def prepare(layout: Layout, *, aot: bool = True) -> None:
 
 
 def start(layout: Layout, options: StartOptions) -> None:
-    """Runs the server until SIGINT, SIGTERM or, with a lifeline, the end of standard input."""
+    """Runs the server until SIGINT, SIGTERM or, with a lifeline, the end of standard input.
+
+    Where LAKE_URI names a lake in S3, it holds that lake's writer lease meanwhile. Raises LeaseHeld if another server does.
+    """
     running = process_file.read(layout)
     if running:
         raise ServerFailed(f"A server already runs here, on port {running.port}: `stop` it first, or use it.")
@@ -59,21 +63,28 @@ def start(layout: Layout, options: StartOptions) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, end)
-    server.start()
-    if options.lifeline:
-        threading.Thread(target=_watch_standard_input, args=(over,), daemon=True).start()
-    process_file.write(layout, process_file.Running(os.getpid(), options.port))
-    try:
-        waited = server.wait_ready(over=over)
-        if not over.is_set():
-            click.echo(f"ready at {server.url} after {waited:.1f} s")
-        while not over.wait(0.2):
-            code = server.wait(0)
-            if code is not None:
-                raise ServerFailed(f"The Spark server ended by itself with exit code {code}; its log is above.")
-    finally:
-        server.stop()
-        process_file.remove(layout)
+    with writer_guard(os.environ) as guard:
+        server.start()
+        if options.lifeline:
+            threading.Thread(target=_watch_standard_input, args=(over,), daemon=True).start()
+        process_file.write(layout, process_file.Running(os.getpid(), options.port))
+        try:
+            waited = server.wait_ready(over=over)
+            if not over.is_set():
+                click.echo(f"ready at {server.url} after {waited:.1f} s")
+            _watch(server, guard, over)
+        finally:
+            server.stop()
+            process_file.remove(layout)
+
+
+def _watch(server: SparkServer, guard: Guard, over: threading.Event) -> None:
+    """Waits until it is over. Raises ServerFailed if the server ends first, LeaseHeld if its lease does."""
+    while not over.wait(0.2):
+        code = server.wait(0)
+        if code is not None:
+            raise ServerFailed(f"The Spark server ended by itself with exit code {code}; its log is above.")
+        guard.tick()
 
 
 def start_detached(layout: Layout, options: StartOptions) -> None:

@@ -28,6 +28,8 @@ def java_options(jvm: Jvm, heap: str, scratch: Path) -> list[str]:
     options = [
         f"-Xmx{heap}",
         "-Xss4m",
+        "-Xlog:disable",
+        "-Xlog:all=error:stderr",  # Java warns of each adapter that its AOT cache holds under another name
         "-XX:+ExitOnOutOfMemoryError",  # a wounded server answers, and fails, for hours
         f"-XX:ErrorFile={scratch}/hs_err_%p.log",
         f"-Djava.io.tmpdir={scratch}",

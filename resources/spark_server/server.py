@@ -87,12 +87,13 @@ class SparkServer:
         arguments = scratch / "java.args"
         arguments.write_text("\n".join(map(_quoted, self._arguments(scratch))) + "\n")
         output = self._log.open("ab") if self._log else None
+        to = output or sys.stderr  # standard output is for the command that started us: Java's own warnings go there by default
         try:
             self._process = subprocess.Popen(
                 [str(self._jvm.java), f"@{arguments}"],
                 stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
+                stdout=to,
+                stderr=to,
                 cwd=scratch,
                 env=self._env,
                 preexec_fn=_die_with_parent,
