@@ -5,6 +5,7 @@ Belongs here: set-up, the foreground server with its end, the detached one. Not 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -35,7 +36,14 @@ class StartOptions:
 
 
 def prepare(layout: Layout, *, aot: bool = True) -> None:
-    """Makes what the server needs and is not there yet; says what took how long."""
+    """Makes what the server needs and is not there yet; says what took how long. Two at once wait for each other."""
+    layout.state.mkdir(parents=True, exist_ok=True)
+    with (layout.state / "prepare.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _prepare(layout, aot)
+
+
+def _prepare(layout: Layout, aot: bool) -> None:
     jvm = find_jvm()
     began = time.monotonic()
     fetched = fetch_jars(layout, jvm)
