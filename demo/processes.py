@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import pwd
 import signal
 import socket
 import subprocess
@@ -21,7 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 
 from demo.errors import PortTaken, ProcessFailed
 
@@ -100,14 +101,18 @@ def start(
             env=None if env is None else dict(env),
             cwd=cwd,
             start_new_session=True,
-            user=user,
-            extra_groups=None if user is None else [],
+            **as_user(user),
         )
     finally:
         if not isinstance(output, int):
             output.close()
     _reaper().register(process.pid, stop_signal)
     return Child(name, process, log, stop_signal)
+
+
+def as_user(user: int | None) -> dict[str, Any]:
+    """The arguments with which `subprocess` drops to a user and to that user's group alone."""
+    return {} if user is None else {"user": user, "group": pwd.getpwuid(user).pw_gid, "extra_groups": []}
 
 
 def temporary_folder(name: str) -> Path:

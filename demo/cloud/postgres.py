@@ -27,7 +27,7 @@ import psycopg
 from psycopg import sql
 
 from demo.errors import ProcessFailed
-from demo.processes import LOOPBACK, Child, free_port, start
+from demo.processes import LOOPBACK, Child, as_user, free_port, start
 
 VERSION = 18
 SUPERUSER = "platform"
@@ -158,8 +158,7 @@ def _initialised(home: Path, binaries: Path, user: int | None) -> str:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            user=user,
-            extra_groups=None if user is None else [],
+            **as_user(user),
             cwd=home,
             check=False,
         )

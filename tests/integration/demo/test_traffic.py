@@ -86,11 +86,23 @@ def business(postgres: Postgres, platform_template: str) -> Iterator[tuple[str, 
     postgres.drop_database("business")
 
 
+def make_work_for(activity: Activity, url: str, traffic: Traffic) -> None:
+    """Two jobs may have done all that there was to do."""
+    if activity is plans.complete:
+        traffic._do(payments.settle_in_full)
+    if activity is plans.mark_broken:
+        with psycopg.connect(url) as connection:
+            connection.execute(
+                "UPDATE payments SET status = 'failed', failure_reason = 'other' WHERE plan_id IN "
+                "(SELECT plan_id FROM payments JOIN plans p ON p.id = plan_id WHERE p.status = 'active' "
+                "GROUP BY plan_id HAVING count(*) > 2 LIMIT 5)"
+            )
+
+
 @pytest.mark.parametrize("activity", HOW_OFTEN, ids=lambda activity: str(activity.__name__))
 def test_each_activity_counts_exactly(business: tuple[str, Traffic], activity: Activity) -> None:
     url, traffic = business
-    if activity is plans.complete:
-        traffic._do(payments.settle_in_full)
+    make_work_for(activity, url, traffic)
     before, known, rolled_back = counts(url), traffic.stats.by_table, traffic.stats.transactions_rolled_back
     for _ in range(6):
         traffic._do(activity)

@@ -43,6 +43,7 @@ HOW_OFTEN: dict[Activity, int] = {
     messages.campaign: 9,
     messages.report_delivery: 8,
     messages.answer: 12,
+    messages.import_replies: 5,
     messages.purge: 1,
     circumstances.record: 6,
     circumstances.lift: 3,

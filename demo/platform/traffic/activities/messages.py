@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
+
 from demo.platform.models import TEMPLATES, Customer, Message
 from demo.platform.traffic.unit import Unit
 from demo.platform.traffic.world import World
@@ -68,6 +70,30 @@ def answer(world: World, unit: Unit) -> None:
                     sent_at=world.moment(),
                 )
             )
+
+
+def import_replies(world: World, unit: Unit) -> None:
+    """The mailbox of the night: many customers answer at once."""
+    ids = unit.pick(
+        Message, world.pivot(), world.size(30), Message.direction == "outbound", Message.status.in_(("delivered", "read"))
+    )
+    asked = unit.session.execute(select(Message.id, Message.customer_id).where(Message.id.in_(ids)).order_by(Message.id))
+    unit.insert_many(
+        Message,
+        [
+            {
+                "customer_id": customer,
+                "direction": "inbound",
+                "channel": world.one_of(("email", "sms"), (3, 2)),
+                "template": None,
+                "body": world.people.reply(),
+                "in_reply_to": key,
+                "status": None,
+                "sent_at": world.moment(),
+            }
+            for key, customer in asked
+        ],
+    )
 
 
 def purge(world: World, unit: Unit) -> None:
