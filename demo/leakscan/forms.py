@@ -123,7 +123,7 @@ def _text(value: str, part: str) -> tuple[list[Form], list[str]]:
         weight = _weight(value)
         if weight < (LEAST - 1 if _CODE.fullmatch(value) else LEAST):
             return [], [SHORT_TEXT]
-        if weight < WORD and value.isalpha():
+        if weight < WORD and value.isalpha() and weight <= 2 * len(value):  # no word of a script that has one letter a syllable
             return [], [SINGLE_WORD]
         return list(_forms(value, Bound.TOKEN if weight < WORD else Bound.NONE, part)), []
     starts = [*range(0, len(value) - PIECE, PIECE), len(value) - PIECE]

@@ -56,10 +56,19 @@ class Searcher:
             more = counted - seen  # what was found without decoding is still there
             seen |= counted
             found.update({(number, form): times for number, times in more.items()})
-        for form, view in _binary_views(text):
-            for number, times in _by_number(self._count(view, first, last, short=False)).items():
-                found[number, form] += times
-        return found
+        hidden: Counter[tuple[int, str]] = Counter()
+        for readable in _readable(text):
+            hidden |= self._count_hidden(readable, first, last)
+        return found + hidden
+
+    def _count_hidden(self, text: bytes, first: bool, last: bool) -> Counter[tuple[int, str]]:
+        """Occurrences in what base64 and hexadecimal digits stand for."""
+        counts: Counter[tuple[int, str]] = Counter()
+        for form, decoded in ((BASE64, base64_decoded), (HEX, hex_decoded)):
+            for view in decoded(text):
+                for number, times in _by_number(self._count(view, first, last, short=False)).items():
+                    counts[number, form] += times
+        return counts
 
     def _count(self, text: bytes, first: bool, last: bool, *, short: bool) -> Counter[tuple[int, bool]]:
         """Occurrences by (number, whether in the very letters of the value)."""
@@ -121,18 +130,13 @@ def _text_views(text: bytes) -> Iterator[tuple[str, bytes]]:
         yield URL_ENCODED, latest
 
 
-def _binary_views(text: bytes) -> Iterator[tuple[str, bytes]]:
-    """What base64 and hexadecimal digits stand for, with escaped slashes and signs put right, one in the other not."""
-    readable = [text]
+def _readable(text: bytes) -> Iterator[bytes]:
+    """The text, and again with the slashes and signs of base64 put right where they are escaped."""
+    yield text
     if b"\\/" in text:
-        readable.append(unescaped(text))
+        yield unescaped(text)
     if b"%2" in text or b"%3" in text:
-        readable.append(url_decoded(text.replace(b"+", b"%2B")))
-    for source in readable:
-        for view in base64_decoded(source):
-            yield BASE64, view
-        for view in hex_decoded(source):
-            yield HEX, view
+        yield url_decoded(text.replace(b"+", b"%2B"))
 
 
 def _by_number(counts: Counter[tuple[int, bool]]) -> Counter[int]:
