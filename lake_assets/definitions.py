@@ -27,7 +27,7 @@ def defs() -> dg.Definitions:
     catalog = Catalog.load()
     cadence = os.environ.get("LAKE_CADENCE", DEFAULT_CADENCE)
     completeness = completeness_checks(catalog, cadence)
-    ingest, refresh = ingest_job(), refresh_job(completeness)
+    ingest, refresh = ingest_job(completeness), refresh_job(completeness)
     return dg.Definitions(
         assets=[
             *platform_assets(catalog),

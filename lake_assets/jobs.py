@@ -8,11 +8,12 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from lake_assets.catalog import GROUPS
 
 
-def ingest_job() -> UnresolvedAssetJobDefinition:
+def ingest_job(completeness: dg.AssetChecksDefinition) -> UnresolvedAssetJobDefinition:
     """From landed objects to silver, one batch."""
     return dg.define_asset_job(
         "ingest",
-        selection=dg.AssetSelection.groups(GROUPS["raw"], GROUPS["bronze"]) | _silver_current(),
+        selection=(dg.AssetSelection.groups(GROUPS["raw"], GROUPS["bronze"]) | _silver_current())
+        - dg.AssetSelection.checks(*completeness.check_keys),
         description="One batch from raw objects through bronze to silver.",
     )
 

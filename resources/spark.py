@@ -11,7 +11,8 @@ import logging
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from itertools import count
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import dagster as dg
@@ -21,6 +22,7 @@ from resources.errors import ResourceError, ServerFailed, SparkFailed
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+_CLOSED = ("INVALID_HANDLE.SESSION_CLOSED", "INVALID_HANDLE.SESSION_CHANGED")
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://pushlake.invalid/spark-session")
 
 
@@ -33,7 +35,7 @@ class SparkConnectResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def session(self, name: str, *, interrupt_orphans: bool = True) -> Iterator[SparkSession]:
         """A session of its own for one unit of work, closed at the end.
 
-        Its id is derived from `name` (a batch, say). A client that was killed leaves its operation running, and that may
+        Its id is derived from `name` (a batch, say; or a run, for work that no other run repeats). A client that was killed leaves its operation running, and that may
         still commit seconds later; so whoever repeats the work under the same name first interrupts what is left of it.
         A session is for one thread: a MERGE takes its transaction id from the session's settings.
         """
@@ -56,16 +58,34 @@ def open_session(remote: str, name: str | None = None) -> SparkSession:
     from pyspark.errors.exceptions.base import PySparkException
     from pyspark.sql import SparkSession
 
-    url = remote if name is None else _with_session_id(remote, session_id(name))
     try:
-        session: SparkSession = SparkSession.builder.remote(url).create()
-        session.version  # noqa: B018 (the first call that needs an answer)
+        session: SparkSession = _first_that_opens(SparkSession.builder, remote, name)
     except PySparkException as error:
         raise ServerFailed(
             f"No Spark server answers at {host_and_port.hostname}:{host_and_port.port or 15002} "
             f"({_condition(error)}): start one with `python -m resources.spark_server start`, or correct SPARK_REMOTE."
         ) from None
     return session
+
+
+def _first_that_opens(builder: Any, remote: str, name: str | None) -> Any:
+    """The session of `name`, or of the first of its successors that was never closed: Spark opens no id twice.
+
+    Closing interrupted what ran in those before, so only the one that opens can have orphans.
+    """
+    from pyspark.errors.exceptions.base import PySparkException
+
+    for attempt in count():
+        successor = name if name is None or attempt == 0 else f"{name}#{attempt}"
+        session = builder.remote(remote if successor is None else _with_session_id(remote, session_id(successor))).create()
+        try:
+            session.version  # noqa: B018 (the first call that needs an answer)
+        except PySparkException as error:
+            if name is None or _condition(error) not in _CLOSED:
+                raise
+            continue
+        return session
+    raise AssertionError("unreachable: count() has no end")
 
 
 def close_session(session: SparkSession) -> None:

@@ -38,11 +38,11 @@ def history_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
     @dg.multi_asset(name="history", specs=specs, can_subset=True, pool="history")
     def history(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[None]]:
         wanted = [e for e in catalog.contracts if dg.AssetKey(["silver", f"{e}_history"]) in context.selected_asset_keys]
-        with lake.tables("history") as tables:
+        with lake.tables(f"history/{context.run_id}") as tables:
             upto = finished_below(tables)
 
         def update(entity: str) -> HistoryResult:
-            with lake.tables(f"history/{entity}") as tables:
+            with lake.tables(f"history/{entity}/{upto}") as tables:
                 return update_history(tables, catalog.contracts[entity], upto)
 
         with ThreadPoolExecutor(THREADS) as pool:
