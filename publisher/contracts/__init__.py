@@ -15,6 +15,7 @@ from publisher.contracts.model import (
     SourceColumn,
     SubjectStep,
 )
+from publisher.contracts.page import render_page
 from publisher.contracts.problems import Problem
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "check_contracts",
     "check_database_columns",
     "load_contracts",
+    "render_page",
 ]

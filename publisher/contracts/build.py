@@ -194,6 +194,16 @@ def _periods(source: ContractSource) -> dict[str, timedelta]:
 
 def _lines(source: ContractSource, objects: _Objects, places: Mapping[str, Where]) -> dict[str, int]:
     lines = {name: source.line(where) for name, where in places.items()}
+    for name, where in (
+        ("version", ("version",)),
+        ("owner", ("team", "name")),
+        ("description", (*objects.at_event, "description")),
+    ):
+        lines[name] = source.line(where)
+    for name in ("purpose", "limitations"):
+        lines[name] = source.line(("description", name))
+    for index, entry in enumerate(source.data["slaProperties"]):
+        lines[entry["property"]] = source.line(("slaProperties", index))
     lines["table"] = source.line((*objects.at_table, "physicalName"))
     for kind, at, entry in (("fields", objects.at_event, objects.event), ("columns", objects.at_table, objects.table)):
         for index, prop in enumerate(entry.get("properties", [])):

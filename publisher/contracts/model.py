@@ -114,7 +114,7 @@ class Contract:
     erasure_days: int
     k: int | None = None
     lines: Mapping[str, int] = attribute(default_factory=dict, compare=False, repr=False)
-    """Where things stand in the file, for messages: `subject`, `table`, `fields.<name>`, `columns.<name>`."""
+    """Where things stand in the file, for messages: `version`, `subject`, `erasure`, `fields.<name>`, `columns.<name>`, …"""
 
     def line(self, name: str = "") -> int:
         """The line of a thing, or the first of the file."""

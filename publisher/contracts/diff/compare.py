@@ -1,0 +1,116 @@
+"""Compares two sets of contracts, and says whether what widens is approved.
+
+Belongs here: pairing the two sides, the vocabulary, approvals. Not here: the judgement of one contract (entities.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from publisher.contracts.across import resolve
+from publisher.contracts.build import build_contract
+from publisher.contracts.check import read_contracts
+from publisher.contracts.diff.approvals import VOCABULARY, Approval, digest_of, read_approvals
+from publisher.contracts.diff.change import KINDS, Change
+from publisher.contracts.diff.entities import contract_changes, gone_entity, new_entity
+from publisher.contracts.diff.revisions import ContractSet
+from publisher.contracts.model import Contract
+from publisher.contracts.problems import Problem
+from publisher.contracts.schema import check_form
+from publisher.contracts.vocabulary.fingerprint import LOCK, fingerprints, read_lock
+
+
+@dataclass(frozen=True)
+class Diff:
+    """All that changes, with the approvals of what widens. `problems` make the comparison worthless until they are mended."""
+
+    changes: list[Change] = field(default_factory=list)
+    approvals: Mapping[str, Approval] = field(default_factory=dict)
+    """By entity, where the very content of the new contract is approved."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """By entity, the digest that an approval has to name."""
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def unapproved(self) -> list[Change]:
+        """What would leave, or leave more, without anybody having approved it."""
+        return [change for change in self.changes if change.kind == "widens" and change.entity not in self.approvals]
+
+
+def diff_contracts(base: Mapping[str, Contract], head: Mapping[str, Contract]) -> list[Change]:
+    """Every difference between two sets of contracts, judged; what widens first."""
+    changes: list[Change] = []
+    for entity in sorted({*base, *head}):
+        if entity not in base:
+            changes += new_entity(head[entity])
+        elif entity not in head:
+            changes += gone_entity(base[entity])
+        else:
+            changes += contract_changes(base[entity], head[entity])
+    return sorted(changes, key=lambda change: KINDS.index(change.kind))
+
+
+def diff_sources(base: ContractSet, head: ContractSet) -> Diff:
+    """Compares two sets as they are written. The head must be usable; what the base holds that cannot be understood counts as absent."""
+    contracts, problems = read_contracts(head.sources)
+    approvals, doubtful = read_approvals(head.approvals)
+    if problems or doubtful:
+        return Diff(problems=[*problems, *doubtful])
+    before, unreadable = _read_base(base)
+    changes = [*_not_understood(unreadable, contracts), *_vocabulary(base.lock, head.lock), *diff_contracts(before, contracts)]
+    digests = {contract.entity: digest_of(_data(head, contract)) for contract in contracts.values()}
+    digests[VOCABULARY] = digest_of(dict(read_lock(head.lock) or {}))
+    approved = {a.entity: a for a in approvals if digests.get(a.entity) == a.digest}
+    return Diff(sorted(changes, key=lambda change: KINDS.index(change.kind)), approved, digests)
+
+
+def _data(side: ContractSet, contract: Contract) -> Mapping[str, object]:
+    return next(source.data for source in side.sources if source.file == contract.file)
+
+
+def _read_base(base: ContractSet) -> tuple[dict[str, Contract], list[str]]:
+    """The contracts of the base that this publisher understands, and the files of those that it does not."""
+    contracts: dict[str, Contract] = {}
+    unreadable: list[str] = []
+    for source in base.sources:
+        if not source.problems:
+            check_form(source)
+        contract = None if source.problems else build_contract(source)
+        if contract is None:
+            unreadable.append(source.file)
+        else:
+            contracts[contract.entity] = contract
+    resolved, problems = resolve(contracts)
+    return (contracts if problems else resolved), unreadable
+
+
+def _not_understood(files: list[str], head: Mapping[str, Contract]) -> list[Change]:
+    says = "the former contract cannot be understood by this publisher, so all of the new one counts as new"
+    return [Change("widens", contract.entity, "", says, contract.file) for contract in head.values() if contract.file in files]
+
+
+def _vocabulary(base: str | None, head: str | None) -> list[Change]:
+    """Changes of what the functions do. The head's lock must be that of this very publisher."""
+    before, after, actual = read_lock(base), read_lock(head), fingerprints()
+    if after != actual:
+        says = f"{LOCK} is not that of this publisher: write it with `publisher contracts lock`"
+        return [Change("widens", VOCABULARY, LOCK, says, LOCK)]
+    if before is None:
+        return [
+            Change("widens", VOCABULARY, LOCK, "the base does not say what its functions did, so they cannot be compared", LOCK)
+        ]
+    changed = [name for name, mark in actual.items() if name in before and before[name] != mark]
+    gone = [name for name in before if name not in actual]
+    new = [name for name in actual if name not in before]
+    return [
+        *(
+            Change("widens", VOCABULARY, n, "the function gives other results, or takes other columns, than before", LOCK)
+            for n in changed
+        ),
+        *(
+            Change("neutral", VOCABULARY, n, "the vocabulary has a new function, which no former contract uses", LOCK)
+            for n in new
+        ),
+        *(Change("neutral", VOCABULARY, n, "the vocabulary no longer has this function", LOCK) for n in gone),
+    ]

@@ -1,0 +1,122 @@
+"""What a change of one field, or of one source column, means for what leaves.
+
+Belongs here: judgements of a field's and a column's attributes. Not here: the order of derivations (derivations.py), contracts as a
+whole (entities.py). Every attribute of the model has its judge here; one without would count as widening (a test lists them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields as attributes
+
+from publisher.contracts.columns import CLASSIFICATIONS
+from publisher.contracts.diff.change import Kind, compared
+from publisher.contracts.diff.derivations import is_coarser
+from publisher.contracts.model import Contract, Field, SourceColumn
+
+Judged = tuple[Kind, str]
+
+
+def field_changes(old: Field, new: Field) -> Iterator[Judged]:
+    """Every difference of a field, judged."""
+    for attribute in attributes(Field):
+        was, now = getattr(old, attribute.name), getattr(new, attribute.name)
+        if was == now:
+            continue
+        judge = FIELD_JUDGES.get(attribute.name)
+        judged = judge(old, new) if judge else ("widens", f"{attribute.name} changes, and nothing here can say what that means")
+        if judged is not None:
+            yield judged
+
+
+def column_changes(old: SourceColumn, new: SourceColumn, read: bool) -> Iterator[Judged]:
+    """Every difference of a source column, judged; `read` says whether a field is derived from it."""
+    for attribute in attributes(SourceColumn):
+        was, now = getattr(old, attribute.name), getattr(new, attribute.name)
+        if was == now:
+            continue
+        judge = COLUMN_JUDGES.get(attribute.name)
+        kind = judge(old, new, read) if judge else "widens"
+        yield (
+            kind,
+            f"the source column's {COLUMN_WORDS.get(attribute.name, attribute.name)} goes from {was or 'none'} to {now or 'none'}",
+        )
+
+
+def new_field(contract: Contract, field: Field) -> str:
+    """What a field that was not there before lets out."""
+    return (
+        f"would newly leave: {field.derivation.reveals}, of {contract.table}.{field.derivation.column} ({field.derivation.text})"
+    )
+
+
+def classification_change(was: str, now: str) -> Kind:
+    """A lower classification lets more people see the same."""
+    if was not in CLASSIFICATIONS or now not in CLASSIFICATIONS:
+        return "widens"
+    lower = CLASSIFICATIONS.index(now) < CLASSIFICATIONS.index(was)
+    return compared(lower, not lower)
+
+
+def _derivation(old: Field, new: Field) -> Judged | None:
+    was, now = old.derivation, new.derivation
+    if was.text == now.text:
+        return None if was.domain == now.domain else _domain(old, new)
+    coarser = is_coarser(new, old)
+    says = f"{was.text} becomes {now.text}: instead of {was.reveals} would leave {now.reveals}"
+    return compared(not coarser, coarser), says
+
+
+def _domain(old: Field, new: Field) -> Judged | None:
+    """The same call with other options: a wider range or another pattern."""
+    was, now = old.derivation.domain, new.derivation.domain
+    if was.kind == now.kind == "integer" and None not in (was.minimum, was.maximum, now.minimum, now.maximum):
+        inside = (now.minimum or 0) >= (was.minimum or 0) and (now.maximum or 0) <= (was.maximum or 0)
+        says = f"numbers from {now.minimum} to {now.maximum} leave, instead of {was.minimum} to {was.maximum}"
+        return compared(not inside, inside), says
+    return "widens", f"texts of the pattern {now.pattern} leave, instead of {was.pattern}"
+
+
+def _classification(old: Field, new: Field) -> Judged:
+    kind = classification_change(old.classification, new.classification)
+    more = "more people may see it" if kind == "widens" else "fewer people may see it"
+    return kind, f"the classification goes from {old.classification} to {new.classification}: {more}"
+
+
+def _k_group(old: Field, new: Field) -> Judged:
+    if old.k_group is None:
+        return "narrows", f"joins the group {new.k_group}, whose values no few people may share"
+    return "widens", f"leaves the group {old.k_group}: nothing keeps it from singling a person out"
+
+
+def _tags(old: Field, new: Field) -> Judged:
+    lost = sorted(set(old.tags) - set(new.tags))
+    if lost:
+        return "widens", f"loses the tags {', '.join(lost)}, by which someone may guard it"
+    return "neutral", "has other tags"
+
+
+FIELD_JUDGES: dict[str, Callable[[Field, Field], Judged | None]] = {
+    "derivation": _derivation,
+    "classification": _classification,
+    "k_group": _k_group,
+    "tags": _tags,
+    "options": lambda old, new: None,  # judged by the domain that follows from them
+    "sources": lambda old, new: None,  # always the derivation's column
+    "type": lambda old, new: None,  # always the derivation's type
+    "required": lambda old, new: ("neutral", "is always there" if new.required else "may be missing"),
+    "description": lambda old, new: ("neutral", "is described in other words"),
+}
+
+COLUMN_WORDS = {"encrypted": "encryption", "required": "being always there", "references": "pointer to another table's key"}
+COLUMN_JUDGES: dict[str, Callable[[SourceColumn, SourceColumn, bool], Kind]] = {
+    "type": lambda old, new, read: "widens" if read else "neutral",
+    "physical_type": lambda old, new, read: "neutral",
+    "encrypted": lambda old, new, read: compared(not new.encrypted, new.encrypted),
+    "required": lambda old, new, read: "neutral",
+    "classification": lambda old, new, read: classification_change(old.classification, new.classification),
+    "natural_identifier": lambda old, new, read: compared(not new.natural_identifier, new.natural_identifier),
+    "surrogate": lambda old, new, read: compared(new.surrogate, not new.surrogate),
+    "description": lambda old, new, read: "neutral",
+    "references": lambda old, new, read: "neutral",
+}

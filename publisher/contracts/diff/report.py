@@ -1,0 +1,110 @@
+"""How a comparison is shown: in plain words for a terminal, as Markdown for a pull request, as JSON for machines.
+
+Belongs here: the three forms. Not here: the judgement.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict
+
+from publisher.contracts.diff.change import KINDS, Change, Kind
+from publisher.contracts.diff.compare import Diff
+
+HEADINGS: dict[Kind, str] = {
+    "widens": "More would leave the platform",
+    "narrows": "Less would leave the platform",
+    "neutral": "No difference to what leaves",
+}
+
+
+def as_text(diff: Diff) -> str:
+    """For a terminal."""
+    lines: list[str] = []
+    for kind in KINDS:
+        changes = [change for change in diff.changes if change.kind == kind]
+        if changes:
+            lines += [f"{HEADINGS[kind]} ({len(changes)}):", *(f"  {_place(c)}{c}{_approved(diff, c)}" for c in changes), ""]
+    return "\n".join([*lines, _verdict(diff), *_how_to_approve(diff)])
+
+
+def as_markdown(diff: Diff) -> str:
+    """For a pull request."""
+    lines = [f"**{_verdict(diff)}**", ""]
+    if diff.changes:
+        lines += ["| | Field | What it means | Approved |", "|---|---|---|---|"]
+        for change in diff.changes:
+            name = f"{change.entity}.{change.field}" if change.field else change.entity
+            approval = diff.approvals.get(change.entity)
+            approved = f"{approval.role}, {approval.assessment}, {approval.date}" if approval else "**no**"
+            cell = _escaped(approved) if approval else approved
+            lines.append(f"| {change.kind} | `{name}` | {_escaped(change.says)} | {cell if change.kind == 'widens' else ''} |")
+        lines.append("")
+    steps = _how_to_approve(diff)
+    if steps:
+        lines += [steps[1], "", "```yaml", *steps[2:-1], "```", "", steps[-1]]
+    return "\n".join(lines)
+
+
+def as_json(diff: Diff) -> str:
+    """For machines. `approved` is null for what needs no approval."""
+    changes = [
+        asdict(change) | {"approved": change.entity in diff.approvals if change.kind == "widens" else None}
+        for change in diff.changes
+    ]
+    report = {
+        "changes": changes,
+        "counts": {kind: sum(change.kind == kind for change in diff.changes) for kind in KINDS},
+        "unapproved": len(diff.unapproved),
+        "digests": {
+            entity: diff.digests[entity] for entity in sorted({change.entity for change in diff.changes} & set(diff.digests))
+        },
+        "problems": [asdict(problem) for problem in diff.problems],
+    }
+    return json.dumps(report, indent=2, ensure_ascii=False)
+
+
+FORMATS: dict[str, Callable[[Diff], str]] = {"text": as_text, "markdown": as_markdown, "json": as_json}
+
+
+def _place(change: Change) -> str:
+    return f"{change.file}:{change.line} " if change.line else f"{change.file} " if change.file else ""
+
+
+def _approved(diff: Diff, change: Change) -> str:
+    if change.kind != "widens":
+        return ""
+    approval = diff.approvals.get(change.entity)
+    return f"  [approved: {approval.role}, {approval.assessment}, {approval.date}]" if approval else "  [NOT APPROVED]"
+
+
+def _verdict(diff: Diff) -> str:
+    widening = sum(change.kind == "widens" for change in diff.changes)
+    if not widening:
+        return "Nothing more would leave the platform than before."
+    if not diff.unapproved:
+        return f"{_changes(widening)} what leaves the platform, and all of it is approved."
+    return f"{_changes(widening)} what leaves the platform; not approved: {len(diff.unapproved)}."
+
+
+def _changes(count: int) -> str:
+    return "1 change widens" if count == 1 else f"{count} changes widen"
+
+
+def _how_to_approve(diff: Diff) -> list[str]:
+    """What to write in approvals.yaml; empty when nothing is missing."""
+    entities = sorted({change.entity for change in diff.unapproved})
+    if not entities:
+        return []
+    entries = [
+        f"  - entity: {entity}\n    digest: {diff.digests[entity]}\n    role: data-protection-officer\n    assessment: DPIA-…\n    date: YYYY-MM-DD"
+        for entity in entities
+    ]  # fmt: skip
+    first = "Take the change back, or let the person who answers for it add to contracts/approvals.yaml:"
+    return ["", first, "approvals:", *entries, "Any later edit of the contract changes its digest, and asks anew."]
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\|<>*_`\[\]])", r"\\\1", text)

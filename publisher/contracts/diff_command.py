@@ -1,0 +1,63 @@
+"""`publisher contracts diff` and `publisher contracts lock`.
+
+Belongs here: arguments, output, exit codes. Not here: the comparison (diff/). cli.py registers both under `contracts`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from publisher.contracts.diff.compare import diff_sources
+from publisher.contracts.diff.report import FORMATS
+from publisher.contracts.diff.revisions import read_set
+from publisher.contracts.vocabulary.fingerprint import LOCK, write_lock
+from publisher.errors import SettingsError
+
+FOLDER = click.option(
+    "--contracts",
+    "directory",
+    type=click.Path(path_type=Path),
+    envvar="CONTRACTS_DIR",
+    default=Path("contracts"),
+    show_default=True,
+    help="The folder of contracts; of a git revision, the same folder there.",
+)
+
+
+@click.command("diff")
+@click.argument("base")
+@click.argument("head", required=False)
+@click.option("--format", "form", type=click.Choice(sorted(FORMATS)), default="text", show_default=True)
+@FOLDER
+def contracts_diff(base: str, head: str | None, form: str, directory: Path) -> None:
+    """Say what would leave more, or less, under the contracts of HEAD than of BASE.
+
+    Both are folders or git revisions; HEAD is the folder of contracts unless given. Exit code 1: something widens that nobody has
+    approved. 2: the contracts, their approvals or the arguments cannot be used.
+    """
+    try:
+        diff = diff_sources(read_set(base, directory), read_set(head or str(directory), directory))
+    except SettingsError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(2) from None
+    for problem in diff.problems:
+        click.echo(str(problem), err=True)
+    if not diff.problems or form == "json":
+        click.echo(FORMATS[form](diff))
+    if diff.problems:
+        raise SystemExit(2)
+    if diff.unapproved:
+        raise SystemExit(1)
+
+
+@click.command("lock")
+@FOLDER
+def contracts_lock(directory: Path) -> None:
+    """Write what the vocabulary's functions do now beside the contracts, for the next diff to compare with."""
+    if not directory.is_dir():
+        click.echo(f"there is no folder {directory}: set CONTRACTS_DIR", err=True)
+        raise SystemExit(2)
+    write_lock(directory)
+    click.echo(f"written to {directory / LOCK}")

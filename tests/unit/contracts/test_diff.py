@@ -1,0 +1,391 @@
+"""What changes in what leaves: each edit of a contract is judged, and what widens stops a build until it is approved."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import fields, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from publisher.contracts import Contract, Domain, Field, SourceColumn
+from publisher.contracts.diff import Change, Diff, diff_contracts, diff_sources, read_set
+from publisher.contracts.diff.derivations import is_coarser
+from publisher.contracts.diff.entities import ELSEWHERE, JUDGES
+from publisher.contracts.diff.fields import COLUMN_JUDGES, FIELD_JUDGES
+from publisher.contracts.model import Derivation
+from publisher.contracts.vocabulary import FUNCTIONS, Use, parse_call
+from publisher.contracts.vocabulary.fingerprint import LOCK, SAMPLE_USES, fingerprint, fingerprints, read_lock
+from tests.unit.contracts.conftest import SHIPPED
+
+Edit = Callable[[Contract], Contract]
+
+
+def with_field(name: str, **changes: Any) -> Edit:
+    return lambda c: replace(c, fields=tuple(replace(f, **changes) if f.name == name else f for f in c.fields))
+
+
+def with_logic(name: str, text: str, options: dict[str, Any] | None = None) -> Edit:
+    """Another derivation of a field, as if the contract's checks had let it pass."""
+
+    def edit(contract: Contract) -> Contract:
+        field = contract.field(name)
+        return with_field(
+            name, derivation=derivation(text, contract.columns, options or field.options), options=options or field.options
+        )(contract)
+
+    return edit
+
+
+def derivation(text: str, columns: dict[str, SourceColumn], options: Any) -> Derivation:
+    call = parse_call(text)
+    assert call is not None
+    function, use = FUNCTIONS[call.function], Use(columns[call.column], call.args, {"pattern": "^x$", **options})
+    return Derivation(function.name, call.column, call.args, str(call), function.domain(use), function.reveals(use))
+
+
+def with_column(name: str, **changes: Any) -> Edit:
+    return lambda c: replace(c, columns=c.columns | {name: replace(c.columns[name], **changes)})
+
+
+def new_field(text: str, name: str = "more") -> Edit:
+    def edit(contract: Contract) -> Contract:
+        made = derivation(text, contract.columns, {})
+        field = replace(contract.fields[1], name=name, derivation=made, options={})
+        kept = tuple(column for column in contract.withheld if column != made.column)
+        return replace(contract, fields=(*contract.fields, field), withheld=kept)
+
+    return edit
+
+
+def without(name: str) -> Edit:
+    return lambda c: replace(
+        c, fields=tuple(f for f in c.fields if f.name != name), withheld=(*c.withheld, c.field(name).derivation.column)
+    )
+
+
+def of(**changes: Any) -> Edit:
+    return lambda c: replace(c, **changes)
+
+
+CASES: list[tuple[str, str, Edit, str, str, str]] = [
+    # The five that no tool of today stops.
+    ("a raw e-mail address is added", "customers", new_field("copy(email)", "email"), "widens", "email", "would newly leave: the value itself, of customers.email"),
+    ("present becomes copy", "customers", with_logic("has_email", "copy(email)"), "widens", "has_email", "instead of only whether there is one: yes or no would leave the value itself"),
+    ("k goes from 10 to 2", "customers", of(k=2), "widens", "k", "as few as 2 people, instead of 10"),
+    ("restricted becomes public", "circumstances", with_field("kind", classification="public"), "widens", "kind", "from restricted to public: more people may see it"),
+    ("erasure goes from 30 to 365 days", "customers", of(erasure_days=365), "widens", "erasure", "365 days instead of 30"),
+    # What else an accident could do.
+    ("a finer birth band", "customers", with_logic("birth_band", "birth_band(date_of_birth, 5)"), "widens", "birth_band", "birth_band(date_of_birth, 10) becomes birth_band(date_of_birth, 5)"),
+    ("the day of birth", "customers", with_logic("birth_band", "truncate(date_of_birth, day)"), "widens", "birth_band", "the day, without the time"),
+    ("an edge more", "debts", with_logic("principal_band", "money_band(principal_pence, 0, 50, 100, 500, 1000, 5000, 10000)"), "widens", "principal_band", "becomes money_band"),
+    ("other edges", "debts", with_logic("principal_band", "money_band(principal_pence, 0, 200)"), "widens", "principal_band", "becomes money_band"),
+    ("a finer step", "debts", with_logic("balance_pence", "rounded(balance_pence, 100)"), "widens", "balance_pence", "nearest 100"),
+    ("a step that falls elsewhere", "debts", with_logic("balance_pence", "rounded(balance_pence, 10000)"), "widens", "balance_pence", "nearest 10,000"),
+    ("month becomes day", "circumstances", with_logic("recorded_on", "truncate(recorded_on, day)"), "widens", "recorded_on", "the day, without the time"),
+    ("a value more", "circumstances", with_logic("severity", "one_of(severity, low, medium, high, critical)"), "widens", "severity", "critical"),
+    ("another column", "customers", with_logic("has_email", "present(full_name)"), "widens", "has_email", "present(full_name)"),
+    ("a wider range", "debts", with_logic("balance_pence", "rounded(balance_pence, 1000)", {"minimum": -1000, "maximum": 100_000_000}), "widens", "balance_pence", "from -1000 to 100000000"),
+    ("another pattern", "creditors", with_logic("code", "copy(code)", {"pattern": "^[A-Z0-9]{1,9}$"}), "widens", "code", "texts of the pattern"),
+    ("another namespace", "debts", with_logic("creditor_id", "pseudonym(creditor_id, customer)"), "widens", "creditor_id", "becomes pseudonym(creditor_id, customer)"),
+    ("k is gone", "customers", of(k=None), "widens", "k", "nothing keeps a group"),
+    ("a field leaves its group", "customers", with_field("has_email", k_group=None), "widens", "has_email", "leaves the group person"),
+    ("no person", "debts", of(subject=(), subject_namespace=None), "widens", "subject", "an erasure would not find"),
+    ("another way to the person", "plans", lambda c: replace(c, subject=c.subject[1:]), "widens", "subject", "the way to the person changes"),
+    ("a finer time", "debts", of(precision="second"), "widens", "committedAtPrecision", "to the second instead of the minute"),
+    ("kept for longer", "debts", of(retention_days=9999), "widens", "retention", "9999 days instead of 2190"),
+    ("another purpose", "debts", of(purpose="Sell it."), "widens", "purpose", "Sell it."),
+    ("no limitations", "debts", of(limitations=""), "widens", "limitations", "none"),
+    ("another table", "debts", of(table="loans"), "widens", "table", "loans is read instead of debts"),
+    ("an encryption tag is dropped", "customers", with_column("email", encrypted=False), "widens", "email", "the source column's encryption goes from True to none"),
+    ("a natural identifier is none any more", "customers", with_column("phone", natural_identifier=False), "widens", "phone", "natural_identifier"),
+    ("an id is declared made up", "customers", with_column("status", surrogate=True), "widens", "status", "surrogate"),
+    ("a source column is classified lower", "customers", with_column("email", classification="internal"), "widens", "email", "from restricted to internal"),
+    ("a column is withheld no more", "debts", of(withheld=("account_reference",)), "widens", "updated_at", "withheld no more"),
+    ("an earlier version", "debts", of(version="0.9.0"), "widens", "version", "goes back from 1.0.0 to 0.9.0"),
+    # What lets less out.
+    ("a field goes", "customers", without("has_email"), "narrows", "has_email", "leaves no more: present(email)"),
+    ("a column is withheld", "customers", without("has_email"), "narrows", "email", "withheld from now on"),
+    ("copy becomes present", "creditors", with_logic("code", "present(code)"), "narrows", "code", "would leave only whether there is one"),
+    ("day becomes month", "customers", with_logic("joined_on", "truncate(created_at, month)"), "narrows", "joined_on", "the month, without the day"),
+    ("a broader birth band", "customers", with_logic("birth_band", "birth_band(date_of_birth, 20)"), "narrows", "birth_band", "20 years"),
+    ("an edge less", "debts", with_logic("principal_band", "money_band(principal_pence, 0, 500, 5000)"), "narrows", "principal_band", "becomes"),
+    ("a step that falls where one fell", "debts", with_logic("balance_pence", "rounded(balance_pence, 3000)"), "narrows", "balance_pence", "nearest 3,000"),
+    ("a value less", "circumstances", with_logic("severity", "one_of(severity, low, high)"), "narrows", "severity", "low, high"),
+    ("k goes from 10 to 20", "customers", of(k=20), "narrows", "k", "as few as 20 people"),
+    ("a field joins a group", "customers", with_field("status", k_group="person"), "narrows", "status", "joins the group person"),
+    ("classified higher", "debts", with_field("status", classification="restricted"), "narrows", "status", "fewer people"),
+    ("erased sooner", "debts", of(erasure_days=7), "narrows", "erasure", "7 days instead of 30"),
+    ("kept for less", "debts", of(retention_days=7), "narrows", "retention", "7 days"),
+    ("a coarser time", "debts", of(precision="hour"), "narrows", "committedAtPrecision", "to the hour"),
+    ("a narrower range", "debts", with_logic("balance_pence", "rounded(balance_pence, 1000)", {"minimum": 0, "maximum": 1000}), "narrows", "balance_pence", "from 0 to 1000"),
+    # What makes no difference.
+    ("another owner", "debts", of(owner="Finance"), "neutral", "owner", "Finance answers for the data"),
+    ("other words", "debts", with_field("status", description="Where it is."), "neutral", "status", "other words"),
+    ("another order", "debts", lambda c: replace(c, fields=(c.fields[0], *reversed(c.fields[1:]))), "neutral", "", "another order"),
+    ("fresher", "debts", of(freshness=timedelta(minutes=5)), "neutral", "freshness", "within 5 minutes instead of 15"),
+    ("a field may be missing", "debts", with_field("status", required=False), "neutral", "status", "may be missing"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "entity", "edit", "kind", "field", "says"), CASES, ids=[case[0] for case in CASES])
+def test_a_change_is_judged(
+    shipped: dict[str, Contract], name: str, entity: str, edit: Edit, kind: str, field: str, says: str
+) -> None:
+    changed = edit(shipped[entity])
+    assert changed != shipped[entity]
+    raised = replace(changed, version=changed.version if changed.version != "1.0.0" else "1.1.0")
+
+    changes = [c for c in diff_contracts(shipped, shipped | {entity: raised}) if (c.field, c.kind) != ("version", "neutral")]
+
+    (judged,) = [c for c in changes if c.field == field and says in c.says]
+    assert (judged.kind, judged.entity, judged.file) == (kind, entity, f"{entity}.yaml")
+    assert {c.kind for c in changes} <= {kind, "neutral"}, "nothing else is said to go another way"
+
+
+def test_nothing_changes_between_equals(shipped: dict[str, Contract]) -> None:
+    assert diff_contracts(shipped, shipped) == []
+
+
+def test_a_new_entity_widens_by_each_field(shipped: dict[str, Contract]) -> None:
+    before = {name: contract for name, contract in shipped.items() if name != "circumstances"}
+    changes = diff_contracts(before, shipped)
+
+    assert [c.kind for c in changes] == ["widens"] * (1 + len(shipped["circumstances"].fields))
+    assert "would newly leave: A circumstance of health or life" in changes[0].says
+    assert [c.kind for c in diff_contracts(shipped, before)] == ["narrows"]
+
+
+def test_a_tag_that_is_lost_widens(shipped: dict[str, Contract]) -> None:
+    tagged = with_field("status", tags=("masked",))(shipped["debts"])
+    (change, *_) = diff_contracts(shipped | {"debts": tagged}, shipped | {"debts": replace(shipped["debts"], version="1.1.0")})
+
+    assert (change.kind, change.says) == ("widens", "loses the tags masked, by which someone may guard it")
+
+
+def test_what_leaves_may_not_change_under_the_same_version(shipped: dict[str, Contract]) -> None:
+    changes = diff_contracts(shipped, shipped | {"debts": replace(shipped["debts"], erasure_days=7)})
+
+    assert [(c.kind, c.field) for c in changes] == [("widens", "version"), ("narrows", "erasure")]
+    assert "Write a higher one" in changes[0].says
+
+
+@pytest.mark.parametrize(("model", "judges", "elsewhere"), [
+    (Contract, JUDGES, ELSEWHERE), (Field, FIELD_JUDGES, {"name", "primary_key"}), (SourceColumn, COLUMN_JUDGES, {"name"}),
+])  # fmt: skip
+def test_every_attribute_of_the_model_is_judged(model: Any, judges: dict[str, object], elsewhere: set[str]) -> None:
+    """A new attribute counts as widening until somebody writes its judge; this says that somebody should."""
+    assert {attribute.name for attribute in fields(model)} - elsewhere == set(judges)
+
+
+def test_what_is_not_understood_widens(shipped: dict[str, Contract], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(JUDGES, "owner")
+    changes = diff_contracts(shipped, shipped | {"debts": replace(shipped["debts"], owner="Finance", version="1.1.0")})
+
+    assert (changes[0].kind, changes[0].field) == ("widens", "owner")
+    assert "nothing here can say what that means" in changes[0].says
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_coarser_is_what_can_be_computed_from_the_finer(data: st.DataObject) -> None:
+    """Two values that the finer derivation does not tell apart, the coarser does not either."""
+    column = SourceColumn("c", "integer", "bigint", False, True, "internal", False, False, "")
+    made = [data.draw(st.sampled_from(["rounded", "band", "money_band"])) for _ in range(2)]
+    uses = []
+    for function in made:
+        args = (
+            (str(data.draw(st.integers(2, 60))),)
+            if function == "rounded"
+            else tuple(str(e) for e in sorted(data.draw(st.sets(st.integers(-3, 9), min_size=1, max_size=4))))
+        )
+        uses.append(Use(column, args, {"minimum": -(10**6), "maximum": 10**6} if function == "rounded" else {}))
+    old, new = (_field(name, use) for name, use in zip(made, uses, strict=True))
+    if not is_coarser(new, old):
+        return
+    finer, coarser = (FUNCTIONS[name].derive(use) for name, use in zip(made, uses, strict=True))
+    seen: dict[object, object] = {}
+    for value in range(-700, 1300):
+        assert seen.setdefault(finer(value), coarser(value)) == coarser(value)
+
+
+def _field(function: str, use: Use) -> Field:
+    text = f"{function}({', '.join(('c', *use.args))})"
+    derived = Derivation(function, "c", use.args, text, Domain("boolean"), "")
+    return Field("f", "string", True, derived, use.options, (), "internal", "", (), None, False)
+
+
+# -- approvals, folders, the vocabulary
+
+
+@pytest.fixture
+def head(contracts_copy: Path) -> Path:
+    """A copy whose customers' erasure takes longer, under a new version."""
+    edit_text(
+        contracts_copy / "customers.yaml", ("value: 30, unit: d", "value: 60, unit: d"), ("version: 1.0.0", "version: 1.1.0")
+    )
+    return contracts_copy
+
+
+def edit_text(file: Path, *edits: tuple[str, str]) -> None:
+    text = file.read_text()
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new, 1)
+    file.write_text(text)
+
+
+def compare(base: Path, head: Path) -> Diff:
+    return diff_sources(read_set(str(base), base), read_set(str(head), head))
+
+
+def approve(folder: Path, approved: str, **changes: Any) -> None:
+    entry = {
+        "entity": "customers",
+        "digest": approved,
+        "role": "data-protection-officer",
+        "assessment": "DPIA-2026-014",
+        "date": "2026-11-24",
+    }
+    (folder / "approvals.yaml").write_text(yaml.safe_dump({"approvals": [entry | changes]}))
+
+
+def test_what_widens_is_unapproved_until_its_digest_is_approved(head: Path) -> None:
+    diff = compare(SHIPPED, head)
+    assert [(c.entity, c.field) for c in diff.unapproved] == [("customers", "erasure")]
+
+    approve(head, diff.digests["customers"])
+
+    assert compare(SHIPPED, head).unapproved == []
+    assert compare(SHIPPED, head).approvals["customers"].assessment == "DPIA-2026-014"
+
+
+def test_an_approval_covers_this_content_and_no_other(head: Path) -> None:
+    approve(head, compare(SHIPPED, head).digests["customers"])
+    edit_text(head / "customers.yaml", ("value: 60, unit: d", "value: 61, unit: d"))
+
+    assert [c.field for c in compare(SHIPPED, head).unapproved] == ["erasure"]
+
+
+def test_comments_and_layout_do_not_undo_an_approval(head: Path) -> None:
+    approve(head, compare(SHIPPED, head).digests["customers"])
+    edit_text(head / "customers.yaml", ("status: active", "# a remark\nstatus:   'active'"))
+
+    assert compare(SHIPPED, head).unapproved == []
+
+
+def test_an_approval_of_another_entity_approves_nothing(head: Path) -> None:
+    approve(head, compare(SHIPPED, head).digests["customers"], entity="debts")
+
+    assert compare(SHIPPED, head).unapproved
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"digest": "sha256:abc"}, "digest is missing or of another form"),
+        ({"date": "2026-13-01"}, "date is missing or of another form"),
+        ({"date": "soon"}, "date is missing or of another form"),
+        ({"role": ""}, "role is missing or of another form"),
+        ({"assessment": None}, "assessment is missing or of another form"),
+        ({"expires": "never"}, "unknown key expires"),
+    ],
+)
+def test_a_doubtful_approval_stops_everything(head: Path, changes: dict[str, Any], says: str) -> None:
+    approve(head, "sha256:" + "0" * 64, **changes)
+
+    (problem,) = compare(SHIPPED, head).problems
+
+    assert (problem.file, problem.message) == ("approvals.yaml", says)
+    assert problem.line > 1
+    assert problem.remedy
+
+
+@pytest.mark.parametrize("text", ["approvals: 5\n", "- a\n", "approvals: [5]\n", "approvals: [", "more: []\napprovals: []\n"])
+def test_an_unreadable_approvals_file_stops_everything(head: Path, text: str) -> None:
+    (head / "approvals.yaml").write_text(text)
+
+    assert compare(SHIPPED, head).problems
+
+
+def test_the_same_approval_twice_is_a_contradiction(head: Path) -> None:
+    approve(head, "sha256:" + "0" * 64)
+    entries = yaml.safe_load((head / "approvals.yaml").read_text())["approvals"]
+    (head / "approvals.yaml").write_text(yaml.safe_dump({"approvals": [*entries, dict(entries[0])]}))
+
+    (problem,) = compare(SHIPPED, head).problems
+    assert problem.message == "the same content is approved twice"
+
+
+def test_a_head_that_cannot_be_used_is_no_comparison(contracts_copy: Path) -> None:
+    edit_text(contracts_copy / "customers.yaml", ("present(email)", "copy(email)"))
+    diff = compare(SHIPPED, contracts_copy)
+
+    assert diff.changes == []
+    assert "copy would release too much of email" in diff.problems[0].message
+
+
+def test_a_base_that_cannot_be_understood_counts_as_absent(contracts_copy: Path, tmp_path: Path) -> None:
+    base = Path(shutil.copytree(SHIPPED, tmp_path / "base"))
+    edit_text(base / "customers.yaml", ("present(email)", "a_function_of_old(email)"))
+    diff = compare(base, contracts_copy)
+
+    assert [c.entity for c in diff.unapproved][:1] == ["customers"]
+    assert any("cannot be understood by this publisher" in c.says for c in diff.unapproved)
+
+
+def test_the_shipped_lock_is_that_of_this_vocabulary() -> None:
+    """After an intended change of a function: `publisher contracts lock`, and an approval."""
+    assert read_lock((SHIPPED / LOCK).read_text()) == fingerprints()
+
+
+def test_a_function_that_does_something_else_widens(contracts_copy: Path, tmp_path: Path) -> None:
+    base = Path(shutil.copytree(SHIPPED, tmp_path / "base"))
+    marks = fingerprints()
+    (base / LOCK).write_text(json.dumps(marks | {"present": "0" * 32, "gone": "1" * 32}))
+    changes = compare(base, contracts_copy).changes
+
+    assert [(c.kind, c.entity, c.field) for c in changes] == [
+        ("widens", "vocabulary", "present"),
+        ("neutral", "vocabulary", "gone"),
+    ]
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", "{", '{"present": 5}'])
+def test_a_missing_or_broken_lock_widens(contracts_copy: Path, content: str | None, tmp_path: Path) -> None:
+    spoiled = Path(shutil.copytree(SHIPPED, tmp_path / "spoiled"))
+    (spoiled / LOCK).unlink()
+    if content is not None:
+        (spoiled / LOCK).write_text(content)
+
+    assert [c.says for c in compare(spoiled, contracts_copy).unapproved] == [
+        "the base does not say what its functions did, so they cannot be compared"
+    ]
+    assert [c.says for c in compare(contracts_copy, spoiled).unapproved] == [
+        "vocabulary.lock is not that of this publisher: write it with `publisher contracts lock`"
+    ]
+
+
+def test_a_fingerprint_notices_looser_rules_and_other_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    band, before = FUNCTIONS["band"], fingerprints()["band"]
+    monkeypatch.setattr(type(band), "lowers", 2)
+    assert fingerprint(band) != before
+    monkeypatch.undo()
+    monkeypatch.setattr(type(band), "labels", lambda self, edges: tuple(map(str, range(len(edges) + 1))))
+    assert fingerprint(band) != before
+
+
+def test_every_function_has_samples() -> None:
+    assert set(SAMPLE_USES) == set(FUNCTIONS)
+
+
+def test_a_change_reads_as_a_sentence() -> None:
+    assert str(Change("widens", "debts", "status", "leaves")) == "debts.status: leaves"
+    assert str(Change("widens", "debts", "", "leaves")) == "debts: leaves"
