@@ -8,7 +8,8 @@ files (load.py).
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
@@ -18,15 +19,16 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.tokens import TokenType  # type: ignore[attr-defined]
 
 from lake_assets.gold.check import LAYERS
+from lake_assets.gold.errors import GrainBroken
 from lake_assets.gold.load import load_gold
 from lake_assets.gold.model import SUPPRESSED, GoldTable, SmallestCell
 from lake_assets.gold.reads import DIALECT, table_key
+from resources.errors import SparkFailed
 from resources.spark import spark_errors
+from resources.tables import LakeTables
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-    from resources.tables import LakeTables
 
 __all__ = ["GoldResult", "build", "load_gold", "render", "select"]
 
@@ -77,15 +79,15 @@ def select(table: GoldTable, spark: SparkSession, lake_uri: str | Mapping[str, s
     return frame.select(*[frame[name].alias(name, metadata={"comment": comments[name]}) for name in frame.columns])
 
 
-def build(table: GoldTable, tables: LakeTables, as_of: date | None = None) -> GoldResult:
-    """Overwrites `gold/<name>` in one commit; on any failure the table that was there stays.
+def build(table: GoldTable, spark: SparkSession, lake_uri: str, as_of: date | None = None) -> GoldResult:
+    """Overwrites `gold/<name>` in one commit; on any failure the table that was there stays. Raises GrainBroken, SparkFailed.
 
     Without column statistics: Delta's log would hold the least and the greatest figure of each column, and keep them long after
     the rows are gone.
     """
-    started, day = time.monotonic(), as_of or datetime.now(UTC).date()
-    with spark_errors(f"building {table.key}"):
-        frame = select(table, tables.spark, tables.lake_uri, day)
+    started, day, tables = time.monotonic(), as_of or datetime.now(UTC).date(), LakeTables(spark, lake_uri)
+    with _grain_told(table), spark_errors(f"building {table.key}"):
+        frame = select(table, spark, tables.lake_uri, day)
         (
             frame.write.format("delta")
             .mode("overwrite")
@@ -94,10 +96,21 @@ def build(table: GoldTable, tables: LakeTables, as_of: date | None = None) -> Go
             .save(tables.path("gold", table.name))
         )
         hidden = f"count_if(`{SUPPRESSED}`)" if table.header.smallest_cell else "0"
-        counted = tables.spark.sql(
-            f"SELECT count(*) AS rows, {hidden} AS hidden FROM {tables.sql_name('gold', table.name)}"
-        ).collect()[0]
+        counted = spark.sql(f"SELECT count(*) AS rows, {hidden} AS hidden FROM {tables.sql_name('gold', table.name)}").collect()[
+            0
+        ]
     return GoldResult(int(counted["rows"]), int(counted["hidden"]), day, time.monotonic() - started)
+
+
+@contextmanager
+def _grain_told(table: GoldTable) -> Iterator[None]:
+    """The only error that a rendered query raises by itself, told as what it is."""
+    try:
+        yield
+    except SparkFailed as error:
+        if error.condition == "USER_RAISED_EXCEPTION":
+            raise GrainBroken(table.key, table.header.grain) from None
+        raise
 
 
 def _placed(table: GoldTable, lake_uri: str | Mapping[str, str], as_of: date) -> str:

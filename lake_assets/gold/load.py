@@ -19,7 +19,7 @@ from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 
 from lake_assets.gold import check, promises
-from lake_assets.gold.errors import GoldError
+from lake_assets.gold.errors import GoldFilesBroken
 from lake_assets.gold.header import read_header
 from lake_assets.gold.model import SUPPRESSED, GoldColumn, GoldTable, Header, Read
 from lake_assets.gold.reads import DIALECT, reads_of, table_key
@@ -33,7 +33,7 @@ SUPPRESSED_DESCRIPTION = "Whether the row is about too few people, so that its m
 def load_gold(contracts: Mapping[str, Contract], directory: Path = GOLD_DIR) -> dict[str, GoldTable]:
     """Every `*.sql` of the folder by name, each after what it reads.
 
-    Raises GoldError with all that is wrong: nothing is built from a folder with a doubtful file.
+    Raises GoldFilesBroken with all that is wrong: nothing is built from a folder with a doubtful file.
     """
     problems: list[Problem] = []
     files: dict[str, tuple[Path, str, Header, exp.Query]] = {}
@@ -46,7 +46,7 @@ def load_gold(contracts: Mapping[str, Contract], directory: Path = GOLD_DIR) -> 
             problems += check.form_problems(path.name, query)
             files[path.stem] = (path, sql, header, query)
     if problems:
-        raise GoldError(problems)
+        raise GoldFilesBroken(problems)
     tables = silver_tables(contracts)
     loaded: dict[str, GoldTable] = {}
     for name in _ordered(files):
@@ -56,7 +56,7 @@ def load_gold(contracts: Mapping[str, Contract], directory: Path = GOLD_DIR) -> 
         tables[f"gold/{name}"] = {column.name: column.type or "STRING" for column in table.columns}
         loaded[name] = table
     if problems:
-        raise GoldError(sorted(set(problems)))
+        raise GoldFilesBroken(sorted(set(problems)))
     return loaded
 
 
@@ -84,7 +84,7 @@ def _ordered(files: Mapping[str, tuple[Path, str, Header, exp.Query]]) -> list[s
     except CycleError as error:
         circle = list(reversed(error.args[1]))
         remedy = "Move what they share into a table of its own"
-        raise GoldError(
+        raise GoldFilesBroken(
             [Problem(f"{circle[0]}.sql", 1, " → ".join(circle), "the tables read each other in a circle", remedy)]
         ) from None
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from lake_assets.gold.errors import GoldError
+from lake_assets.gold.errors import GoldFilesBroken
 from lake_assets.gold.load import load_gold
 from lake_assets.gold.model import SmallestCell
 from publisher.contracts import Contract
@@ -68,7 +68,7 @@ BAD = {
 
 @pytest.mark.parametrize(("sql", "says"), BAD.values(), ids=BAD.keys())
 def test_a_bad_query_gets_its_line_and_a_remedy(load: Load, sql: str, says: str) -> None:
-    with pytest.raises(GoldError) as caught:
+    with pytest.raises(GoldFilesBroken) as caught:
         load(t=header("debts", "debts") + sql)
     assert says in str(caught.value)
 
@@ -86,20 +86,20 @@ BAD_HEADERS = {
 
 @pytest.mark.parametrize(("change", "says"), BAD_HEADERS.values(), ids=BAD_HEADERS.keys())
 def test_a_bad_header_gets_its_line_and_a_remedy(load: Load, change, says: str) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(GoldError) as caught:
+    with pytest.raises(GoldFilesBroken) as caught:
         load(t=change(header("product debts", "product")) + COUNT)
     assert says in str(caught.value)
 
 
 def test_all_problems_of_all_files_are_said_at_once(load: Load) -> None:
-    with pytest.raises(GoldError) as caught:
+    with pytest.raises(GoldFilesBroken) as caught:
         load(a="SELECT 1 AS one\n", b=header("debts", "debts") + "SELECT * FROM silver.debts\n")
     assert {problem.file for problem in caught.value.problems} == {"a.sql", "b.sql"}
 
 
 def test_a_circle_is_named(load: Load) -> None:
     head = header("n", "n")
-    with pytest.raises(GoldError, match=r"(a → b → a|b → a → b): the tables read each other in a circle"):
+    with pytest.raises(GoldFilesBroken, match=r"(a → b → a|b → a → b): the tables read each other in a circle"):
         load(a=head + "SELECT n FROM gold.b", b=head + "SELECT n FROM gold.a")
 
 
@@ -118,22 +118,22 @@ NARROW = "SELECT birth_band, postcode_area, count(*) AS people FROM silver.custo
     ids=["a restricted field in the grain", "a restricted field in a filter", "fields that together narrow down a person"],
 )
 def test_a_table_about_few_people_must_say_how_few(load: Load, columns: str, grain: str, sql: str) -> None:
-    with pytest.raises(GoldError, match="smallest_cell: people < 10"):
+    with pytest.raises(GoldFilesBroken, match="smallest_cell: people < 10"):
         load(t=header(columns, grain) + sql)
 
 
 def test_a_table_cannot_launder_a_restricted_field_through_another(load: Load) -> None:
     first = header("kind people", "kind", "people < 10 suppresses people") + PRIVATE
-    with pytest.raises(GoldError, match=r"second.sql.*depends on silver/circumstances.kind, which is restricted"):
+    with pytest.raises(GoldFilesBroken, match=r"second.sql.*depends on silver/circumstances.kind, which is restricted"):
         load(first=first, second=header("kind", "kind") + "SELECT kind FROM gold.first")
 
 
 def test_the_contracts_own_k_cannot_be_undercut(load: Load) -> None:
-    with pytest.raises(GoldError, match="people < 10"):
+    with pytest.raises(GoldFilesBroken, match="people < 10"):
         load(t=header("birth_band postcode_area people", "birth_band, postcode_area", "people < 5 suppresses people") + NARROW)
 
 
 def test_a_measure_beside_a_small_cell_must_be_hidden_too(load: Load) -> None:
     sql = "SELECT kind, count(DISTINCT customer_id) AS people, min(recorded_on) AS since FROM silver.circumstances GROUP BY kind"
-    with pytest.raises(GoldError, match="since: would still be shown for a few people"):
+    with pytest.raises(GoldFilesBroken, match="since: would still be shown for a few people"):
         load(t=header("kind people since", "kind", "people < 10 suppresses people") + sql)
