@@ -116,7 +116,9 @@ def relay(once: bool, drain: bool) -> None:
 @cli.command()
 @click.argument("entities", nargs=-1)
 @click.option("--due", is_flag=True, help="All entities that need one.")
-@click.option("--chunk", default=backfilling.CHUNK_ROWS, show_default=True, help="Rows a transaction.", type=click.IntRange(1, 50_000))
+@click.option(
+    "--chunk", default=backfilling.CHUNK_ROWS, show_default=True, help="Rows a transaction.", type=click.IntRange(1, 50_000)
+)
 def backfill(entities: tuple[str, ...], due: bool, chunk: int) -> None:
     """Send the rows that ENTITIES hold at present, beside live writes. Goes on where an earlier call stopped."""
     settings = _settings()

@@ -103,7 +103,8 @@ def replay(connection: Connection, released: Callable[[OutboxRow], Unreleasable 
             superseded += len(dropped)
             requeued += len(good)
             connection.execute(
-                "UPDATE publisher.dead_letters SET state = 'superseded', resolved_at = clock_timestamp() WHERE seq = ANY (%s)", [dropped]
+                "UPDATE publisher.dead_letters SET state = 'superseded', resolved_at = clock_timestamp() WHERE seq = ANY (%s)",
+                [dropped],
             )
             connection.execute("DELETE FROM publisher.parked WHERE seq = ANY (%s)", [dropped])
             connection.execute(

@@ -127,7 +127,14 @@ def _event(
     number: int, of: str, seq_from: int, seq_to: int, revision: int, closed_at: datetime, events: int, dead: int, digest: int
 ) -> ManifestEvent:
     event = wire.manifest(
-        of=of, seq_from=seq_from, seq_to=seq_to, revision=revision, closed_at=closed_at, events=events, dead_letters=dead, digest=int(digest)
+        of=of,
+        seq_from=seq_from,
+        seq_to=seq_to,
+        revision=revision,
+        closed_at=closed_at,
+        events=events,
+        dead_letters=dead,
+        digest=int(digest),
     )
     return ManifestEvent(number, of, revision, event)
 

@@ -69,7 +69,10 @@ def show(status: Status) -> str:
         ("waiting in the outbox", waiting),
         *((f"  {entity}", f"{count:,}") for entity, count in status.by_entity.items()),
         ("claimed, perhaps under way", f"{status.claimed:,}"),
-        ("dead letters", f"{sum(status.dead_letters.values()):,}" + (": mend, then `publisher replay`" if status.dead_letters else "")),
+        (
+            "dead letters",
+            f"{sum(status.dead_letters.values()):,}" + (": mend, then `publisher replay`" if status.dead_letters else ""),
+        ),
         *((f"  {reason}", f"{count:,}") for reason, count in status.dead_letters.items()),
         ("epoch", f"{status.epoch} ({status.epoch_reason})"),
         ("last manifest", _last_manifest(status)),

@@ -159,10 +159,13 @@ def _demand_backfill(connection: Connection, entity: str, why: str) -> None:
 
 def _write_triggers(connection: Connection, sql: EntitySql, relation: Relation) -> None:
     row = connection.execute(
-        "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = %s", [relation.oid]
+        "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = %s",
+        [relation.oid],
     ).fetchone()
     if row is None:
-        raise InstallError(f"{sql.contract.entity}: the relation {relation.name} went away meanwhile: run `publisher install` again")
+        raise InstallError(
+            f"{sql.contract.entity}: the relation {relation.name} went away meanwhile: run `publisher install` again"
+        )
     name = f"{ident(str(row[0]))}.{ident(str(row[1]))}"
     for trigger in TRIGGERS:
         connection.execute(literal(trigger.create(name, sql.function)))

@@ -32,10 +32,14 @@ def unfit(contract: Contract, table: Table | None) -> Iterable[Finding]:
     name, key = f"{contract.table}.{contract.key_column}", contract.key_column
     if table is None or table.kind not in ("r", "p"):
         what = "does not exist" if table is None else "is no table: a view or foreign table fires no triggers"
-        yield Finding(contract.entity, f"public.{contract.table} {what}", "Run the platform's migrations, or correct physicalName")
+        yield Finding(
+            contract.entity, f"public.{contract.table} {what}", "Run the platform's migrations, or correct physicalName"
+        )
         return
     for column in sorted(set(contract.source_columns) - set(table.columns)):
-        yield Finding(contract.entity, f"{contract.table} has no column {column}, which a field reads", "Migrate, or correct the contract")
+        yield Finding(
+            contract.entity, f"{contract.table} has no column {column}, which a field reads", "Migrate, or correct the contract"
+        )
     for column in sorted(set(table.columns) - set(contract.columns)):
         remedy = "Release it through a property, or list it under `withheld`"
         yield Finding(contract.entity, f"the column {contract.table}.{column} is neither released nor withheld", remedy)

@@ -113,9 +113,7 @@ class EntitySql:
         """The function's text, compared with pg_proc.prosrc to find an outdated one."""
         key, link = ident(self.contract.key_column), ident(self.link) if self.link else "NULL"
         changed = f"{key} AS key, {link} AS link"
-        both = (
-            f"SELECT DISTINCT ON (key) key, link FROM (SELECT {changed} FROM old_rows UNION ALL SELECT {changed} FROM new_rows) both_rows"
-        )
+        both = f"SELECT DISTINCT ON (key) key, link FROM (SELECT {changed} FROM old_rows UNION ALL SELECT {changed} FROM new_rows) both_rows"
         return f"""
 BEGIN
   IF TG_OP = 'INSERT' THEN

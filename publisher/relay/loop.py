@@ -130,7 +130,10 @@ class Relay:
         self._flight.start()
         if until is Until.ACCOUNTED:
             self._manifests.cut_now()
-        logger.info("relay started", extra={"fields": {"epoch": self.summary.epoch, "repeats": len(self._skip), "release": self._releases.digest}})
+        logger.info(
+            "relay started",
+            extra={"fields": {"epoch": self.summary.epoch, "repeats": len(self._skip), "release": self._releases.digest}},
+        )
 
     def _read(self) -> bool:
         """Reads a page ahead of the put. True when there may be more."""
@@ -152,7 +155,9 @@ class Relay:
         done = self._flight.finish(timeout)
         if done is None:
             return
-        packed = [] if self._stop.is_set() else self._waiting.pack(self._flight.partitions, FLIGHT_LIMIT - self._flight.size_bytes)
+        packed = (
+            [] if self._stop.is_set() else self._waiting.pack(self._flight.partitions, FLIGHT_LIMIT - self._flight.size_bytes)
+        )
         letters, self._letters = self._letters, []
         commit_round(self._connection, done=done, letters=letters, claimed=packed, release=self._releases.digest)
         self._flight.add(packed)
@@ -204,7 +209,13 @@ class Relay:
             self._manifests.acknowledged(packed.manifests)
         for letter in letters:
             if not letter.waits:
-                fields = {"entity": letter.entity, "op": letter.op, "seq": letter.seq, "reason": letter.reason, "columns": letter.fields}
+                fields = {
+                    "entity": letter.entity,
+                    "op": letter.op,
+                    "seq": letter.seq,
+                    "reason": letter.reason,
+                    "columns": letter.fields,
+                }
                 logger.warning("dead letter", extra={"fields": fields})
         summary.dead_letters += len(letters)
         summary.retries = self._flight.retries

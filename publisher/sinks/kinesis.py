@@ -55,7 +55,9 @@ class KinesisSink:
         except ClientError as error:
             reason = _code(error)
             if reason in ("ResourceNotFoundException", "AccessDeniedException", "UnrecognizedClientException"):
-                raise SettingsError(f"the stream {self._stream} cannot be used ({reason}): check LAKE_STREAM, region and role") from None
+                raise SettingsError(
+                    f"the stream {self._stream} cannot be used ({reason}): check LAKE_STREAM, region and role"
+                ) from None
             raise TransientError(f"the stream {self._stream} does not answer ({reason})") from None
         except BotoCoreError as error:
             remedy = "check AWS_ENDPOINT_URL, AWS_DEFAULT_REGION and the AWS credentials"

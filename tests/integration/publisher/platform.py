@@ -58,7 +58,13 @@ class Platform:
 
     def creditor(self, **values: Any) -> int:
         self._count += 1
-        base = {"code": f"C{self._count:03}", "name": "Bank", "sector": "bank", "contact_email": secret("desk@bank.example"), "created_at": NOW}
+        base = {
+            "code": f"C{self._count:03}",
+            "name": "Bank",
+            "sector": "bank",
+            "contact_email": secret("desk@bank.example"),
+            "created_at": NOW,
+        }
         return self.insert("creditors", **{**base, **values})
 
     def debt(self, customer: int, creditor: int, **values: Any) -> int:

@@ -73,7 +73,9 @@ def test_an_empty_table_is_done_at_once(session: Connection, contracts: dict[str
     assert backfill(session, contracts, "messages") == Progress("messages", 0, done=True)
 
 
-def test_it_pauses_while_the_outbox_is_deep(session: Connection, platform: Platform, contracts: dict[str, Contract], captured: str) -> None:
+def test_it_pauses_while_the_outbox_is_deep(
+    session: Connection, platform: Platform, contracts: dict[str, Contract], captured: str
+) -> None:
     fill(platform, 300)
     done: list[Progress] = []
 
@@ -92,14 +94,18 @@ def test_it_pauses_while_the_outbox_is_deep(session: Connection, platform: Platf
     assert done == [Progress("creditors", 300, done=True)]
 
 
-def test_two_backfills_of_an_entity_exclude_each_other(session: Connection, platform: Platform, contracts: dict[str, Contract], captured: str) -> None:
+def test_two_backfills_of_an_entity_exclude_each_other(
+    session: Connection, platform: Platform, contracts: dict[str, Contract], captured: str
+) -> None:
     with connect(captured, "other") as other:
         other.execute("SELECT pg_advisory_lock(%s, hashtext('creditors'))", [BACKFILL_LOCK])
         with pytest.raises(InstallError, match="another backfill"):
             backfill(session, contracts, "creditors")
 
 
-def test_what_is_due_is_done_by_it_and_a_rewrite_is_forgotten(session: Connection, platform: Platform, contracts: dict[str, Contract]) -> None:
+def test_what_is_due_is_done_by_it_and_a_rewrite_is_forgotten(
+    session: Connection, platform: Platform, contracts: dict[str, Contract]
+) -> None:
     platform.creditor()
     platform.sql("ALTER TABLE creditors ALTER sector TYPE varchar(20) USING sector || ''")
     assert "rewritten" in str(check_installation(session, contracts))
@@ -110,7 +116,9 @@ def test_what_is_due_is_done_by_it_and_a_rewrite_is_forgotten(session: Connectio
     assert check_installation(session, contracts) == []
 
 
-def test_no_key_ends_stale_beside_racing_writers(session: Connection, captured: str, platform: Platform, contracts: dict[str, Contract]) -> None:
+def test_no_key_ends_stale_beside_racing_writers(
+    session: Connection, captured: str, platform: Platform, contracts: dict[str, Contract]
+) -> None:
     fill(platform, 400)
     platform.clear()
     stop = threading.Event()
@@ -141,7 +149,9 @@ def test_no_key_ends_stale_beside_racing_writers(session: Connection, captured: 
     assert {key for key, row in last.items() if row.op == "delete"} == set(last) - set(present)
 
 
-def test_the_backfill_loses_to_the_platform(session: Connection, captured: str, platform: Platform, contracts: dict[str, Contract]) -> None:
+def test_the_backfill_loses_to_the_platform(
+    session: Connection, captured: str, platform: Platform, contracts: dict[str, Contract]
+) -> None:
     """A writer that keeps a row locked makes it wait and try again, not fail."""
     fill(platform, 50)
     done: list[Progress] = []

@@ -57,7 +57,9 @@ def test_times_are_captured_in_utc_and_binary_as_hex_whatever_the_session_says(p
 def test_subject_follows_the_contract_path(platform: Platform) -> None:
     customer = platform.customer()
     plan = platform.plan(platform.debt(customer, platform.creditor()))
-    payment = platform.insert("payments", plan_id=plan, amount_pence=100, method="card", status="pending", due_on="2026-03-01", created_at="2026-03-01")
+    payment = platform.insert(
+        "payments", plan_id=plan, amount_pence=100, method="card", status="pending", due_on="2026-03-01", created_at="2026-03-01"
+    )
     subjects = {row.entity: row.subject for row in platform.outbox()}
     person = str(customer)
     assert subjects == {"customers": person, "creditors": None, "debts": person, "plans": person, "payments": person}
@@ -117,9 +119,10 @@ def test_merge_captures_all_three_actions(platform: Platform, creditors: list[in
 
 
 def test_copy_is_captured(platform: Platform) -> None:
-    with platform.connection.cursor() as cursor, cursor.copy(
-        "COPY creditors (id, code, name, sector, contact_email, created_at) FROM STDIN"
-    ) as copy:
+    with (
+        platform.connection.cursor() as cursor,
+        cursor.copy("COPY creditors (id, code, name, sector, contact_email, created_at) FROM STDIN") as copy,
+    ):
         for number in range(500):
             copy.write_row((10_000 + number, f"K{number}", "n", "bank", b"\x01", "2026-01-01T00:00:00Z"))
     assert {row.key for row in platform.outbox("creditors")} == {str(10_000 + n) for n in range(500)}
@@ -145,7 +148,10 @@ def test_truncate_deletes_every_key_with_its_subject(platform: Platform) -> None
 
 def test_truncate_under_an_old_snapshot_is_refused(platform: Platform, creditors: list[int]) -> None:
     platform.connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-    with platform.connection.transaction(force_rollback=True), pytest.raises(psycopg.errors.RaiseException, match="READ COMMITTED"):
+    with (
+        platform.connection.transaction(force_rollback=True),
+        pytest.raises(psycopg.errors.RaiseException, match="READ COMMITTED"),
+    ):
         platform.sql("TRUNCATE creditors CASCADE")
 
 
@@ -240,7 +246,9 @@ def test_racing_writers_end_with_the_outbox_telling_the_truth(captured: str, pla
                         case 1:
                             connection.execute(UPSERT, [key, f"R{key}", sector])
                         case 2:
-                            connection.execute("UPDATE creditors SET sector = %s, name = %s WHERE id = %s", [sector, f"{seed}.{step}", key])
+                            connection.execute(
+                                "UPDATE creditors SET sector = %s, name = %s WHERE id = %s", [sector, f"{seed}.{step}", key]
+                            )
                             connection.execute("SAVEPOINT s")
                             connection.execute("UPDATE creditors SET name = 'lost' WHERE id = %s", [key])
                             connection.execute("ROLLBACK TO s")
@@ -283,11 +291,19 @@ def test_a_partition_written_directly_or_through_its_parent_is_captured_once(
         install(connection, contracts)
         assert check_installation(connection, contracts) == []
         platform = Platform(connection)
-        platform.sql("INSERT INTO creditors_low (id, code, name, sector, contact_email, created_at) VALUES (1, 'a', 'a', 'bank', '\\x01', now())")
+        platform.sql(
+            "INSERT INTO creditors_low (id, code, name, sector, contact_email, created_at) VALUES (1, 'a', 'a', 'bank', '\\x01', now())"
+        )
         platform.creditor(id=2)
         platform.creditor(id=1500)
         platform.sql("UPDATE creditors SET id = 1700 WHERE id = 2")
-        assert ops(platform.outbox()) == [("insert", "1"), ("insert", "2"), ("insert", "1500"), ("delete", "2"), ("update", "1700")]
+        assert ops(platform.outbox()) == [
+            ("insert", "1"),
+            ("insert", "2"),
+            ("insert", "1500"),
+            ("delete", "2"),
+            ("update", "1700"),
+        ]
         platform.clear()
         platform.sql("TRUNCATE creditors_low")
         assert ops(platform.outbox()) == [("delete", "1")]
@@ -303,7 +319,7 @@ def test_a_partition_written_directly_or_through_its_parent_is_captured_once(
 
 
 def partition_creditors(connection: psycopg.Connection[tuple[object, ...]]) -> None:
-    for (name, table) in connection.execute(
+    for name, table in connection.execute(
         "SELECT conname, conrelid::regclass::text FROM pg_constraint WHERE confrelid = 'creditors'::regclass"
     ).fetchall():
         connection.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')

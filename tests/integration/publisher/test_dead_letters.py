@@ -82,7 +82,9 @@ def test_a_dead_letter_and_its_log_hold_no_value(
     assert "birth_band" in kept
 
 
-def test_later_rows_of_the_key_wait_in_later_runs_too(platform: Platform, poisoned: int, run_relay: Run, sink: MemorySink) -> None:
+def test_later_rows_of_the_key_wait_in_later_runs_too(
+    platform: Platform, poisoned: int, run_relay: Run, sink: MemorySink
+) -> None:
     platform.sql("UPDATE customers SET marketing_consent = false WHERE id = %s", poisoned)
     run_relay(sink)
     assert len(records(sink, "customers")) == 2
@@ -154,7 +156,12 @@ def test_a_deleted_row_supersedes_its_dead_letters(
 
 
 def test_an_event_larger_than_a_record_is_parked(
-    captured: str, platform: Platform, releases: ReleaseSet, keyring: LocalKeyring, sink: MemorySink, monkeypatch: pytest.MonkeyPatch
+    captured: str,
+    platform: Platform,
+    releases: ReleaseSet,
+    keyring: LocalKeyring,
+    sink: MemorySink,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("publisher.relay.judging.RECORD_LIMIT", 200)
     platform.customer()

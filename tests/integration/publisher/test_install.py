@@ -50,7 +50,10 @@ REFUSED = {
         "ALTER TABLE circumstances DROP CONSTRAINT circumstances_pkey, ADD PRIMARY KEY (id) DEFERRABLE INITIALLY IMMEDIATE",
         "circumstances: the key circumstances.id is deferrable",
     ),
-    "not unique": ("ALTER TABLE circumstances DROP CONSTRAINT circumstances_pkey", "the key circumstances.id is not unique by itself"),
+    "not unique": (
+        "ALTER TABLE circumstances DROP CONSTRAINT circumstances_pkey",
+        "the key circumstances.id is not unique by itself",
+    ),
     "two columns": (
         "ALTER TABLE circumstances DROP CONSTRAINT circumstances_pkey, ADD PRIMARY KEY (id, customer_id)",
         "the key circumstances.id is not unique by itself",
@@ -71,10 +74,16 @@ REFUSED = {
         "ALTER TABLE circumstances ADD COLUMN diagnosis text",
         "the column circumstances.diagnosis is neither released nor withheld",
     ),
-    "plain text": ("ALTER TABLE circumstances ALTER note TYPE text USING ''", "circumstances.note is encrypted by contract, but not binary"),
+    "plain text": (
+        "ALTER TABLE circumstances ALTER note TYPE text USING ''",
+        "circumstances.note is encrypted by contract, but not binary",
+    ),
     "missing table": ("DROP TABLE circumstances", "public.circumstances does not exist"),
     "view": ("ALTER TABLE circumstances RENAME TO c; CREATE VIEW circumstances AS SELECT * FROM c", "is no table"),
-    "sequence cache": ("CREATE SCHEMA publisher; CREATE SEQUENCE publisher.seq CACHE 20", "the sequence publisher.seq has CACHE 20"),
+    "sequence cache": (
+        "CREATE SCHEMA publisher; CREATE SEQUENCE publisher.seq CACHE 20",
+        "the sequence publisher.seq has CACHE 20",
+    ),
 }
 
 
@@ -90,8 +99,14 @@ def test_a_database_that_does_not_fit_is_refused_and_untouched(bare: Connection,
 
 UNDONE = {
     "missing trigger": ("DROP TRIGGER publisher_update ON debts", "the trigger publisher_update is missing on debts"),
-    "disabled": ("ALTER TABLE debts DISABLE TRIGGER ALL", "the trigger publisher_delete on debts is disabled or not ENABLE ALWAYS"),
-    "origin only": ("ALTER TABLE debts ENABLE TRIGGER publisher_insert", "publisher_insert on debts is disabled or not ENABLE ALWAYS"),
+    "disabled": (
+        "ALTER TABLE debts DISABLE TRIGGER ALL",
+        "the trigger publisher_delete on debts is disabled or not ENABLE ALWAYS",
+    ),
+    "origin only": (
+        "ALTER TABLE debts ENABLE TRIGGER publisher_insert",
+        "publisher_insert on debts is disabled or not ENABLE ALWAYS",
+    ),
     "row condition": (
         "CREATE OR REPLACE TRIGGER publisher_update AFTER UPDATE OF status ON debts FOR EACH STATEMENT EXECUTE FUNCTION publisher.capture_debts()",
         "the trigger publisher_update on debts was changed",
@@ -101,8 +116,14 @@ UNDONE = {
         "its capture function is outdated or was changed",
     ),
     "sequence cache": ("ALTER SEQUENCE publisher.seq CACHE 5", "has CACHE 5"),
-    "rewrite": ("ALTER TABLE debts ALTER balance_pence TYPE numeric USING balance_pence * 2", "debts was rewritten, which fires no trigger"),
-    "rewrite of the same type": ("ALTER TABLE debts ALTER balance_pence TYPE bigint USING balance_pence * 2", "debts was rewritten, which fires no trigger"),
+    "rewrite": (
+        "ALTER TABLE debts ALTER balance_pence TYPE numeric USING balance_pence * 2",
+        "debts was rewritten, which fires no trigger",
+    ),
+    "rewrite of the same type": (
+        "ALTER TABLE debts ALTER balance_pence TYPE bigint USING balance_pence * 2",
+        "debts was rewritten, which fires no trigger",
+    ),
 }
 
 

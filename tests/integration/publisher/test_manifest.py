@@ -132,7 +132,13 @@ def test_dead_letters_are_counted_and_a_replayed_one_sends_a_revision(
 
 
 def test_duplicates_after_a_crash_are_counted_once(
-    captured: str, platform: Platform, run_relay: Run, sink: MemorySink, releases: ReleaseSet, contracts: dict[str, Contract], keyring: Any
+    captured: str,
+    platform: Platform,
+    run_relay: Run,
+    sink: MemorySink,
+    releases: ReleaseSet,
+    contracts: dict[str, Contract],
+    keyring: Any,
 ) -> None:
     many(platform, 60, 1)
     dying = DeliversThenDies()
@@ -144,7 +150,9 @@ def test_duplicates_after_a_crash_are_counted_once(
     assert_true(sink, contracts)
 
 
-def test_sent_manifests_without_dead_letters_are_forgotten_after_a_day(platform: Platform, run_relay: Run, sink: MemorySink, captured: str) -> None:
+def test_sent_manifests_without_dead_letters_are_forgotten_after_a_day(
+    platform: Platform, run_relay: Run, sink: MemorySink, captured: str
+) -> None:
     platform.customer(date_of_birth=BAD)
     run_relay(sink, Until.ACCOUNTED)
     run_relay(sink, Until.ACCOUNTED)

@@ -73,7 +73,9 @@ def test_failed_records_keep_the_order_of_their_keys(platform: Platform, run_rel
     assert all(seqs == sorted(set(seqs)) for seqs in by_key(found).values())
 
 
-def test_a_partition_that_keeps_failing_delays_no_other(captured: str, platform: Platform, releases: ReleaseSet, keyring: LocalKeyring) -> None:
+def test_a_partition_that_keeps_failing_delays_no_other(
+    captured: str, platform: Platform, releases: ReleaseSet, keyring: LocalKeyring
+) -> None:
     many(platform, 300, 0)
     broken = threading.Event()
     broken.set()
@@ -216,7 +218,9 @@ def test_rows_are_put_only_after_their_commit_is_flushed(captured: str, platform
     assert [flushed for _, flushed in positions] == [True]
 
 
-def test_a_stop_finishes_what_is_under_way(captured: str, platform: Platform, releases: ReleaseSet, keyring: LocalKeyring) -> None:
+def test_a_stop_finishes_what_is_under_way(
+    captured: str, platform: Platform, releases: ReleaseSet, keyring: LocalKeyring
+) -> None:
     entered, leave, stop = threading.Event(), threading.Event(), threading.Event()
 
     class Slow(MemorySink):

@@ -29,7 +29,9 @@ class Stream:
         """Shard and data of every record, in order within a shard."""
         found: list[tuple[str, bytes]] = []
         for shard in self.client.list_shards(StreamName=self.name)["Shards"]:
-            place = self.client.get_shard_iterator(StreamName=self.name, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+            place = self.client.get_shard_iterator(
+                StreamName=self.name, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+            )["ShardIterator"]
             while True:
                 answer = self.client.get_records(ShardIterator=place, Limit=10_000)
                 found += [(shard["ShardId"], record["Data"]) for record in answer["Records"]]
@@ -100,7 +102,9 @@ def test_a_stream_that_is_not_there_fails_each_record_and_is_said_at_the_start(s
     sink = KinesisSink(kinesis_client("eu-west-2"), "no-such-stream")
     records = [Record(1, b"x\n"), Record(2, b"y\n")]
     failures = sink.put(records)
-    assert [(failure.record, failure.reason) for failure in failures] == [(record, "ResourceNotFoundException") for record in records]
+    assert [(failure.record, failure.reason) for failure in failures] == [
+        (record, "ResourceNotFoundException") for record in records
+    ]
     with pytest.raises(SettingsError, match="LAKE_STREAM"):
         sink.check()
 

@@ -16,7 +16,18 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[3]
-UNWANTED = {"dagster", "dagster-aws", "dagster-pyspark", "pyspark", "delta-spark", "pandas", "pyarrow", "numpy", "sqlalchemy", "pushlake"}
+UNWANTED = {
+    "dagster",
+    "dagster-aws",
+    "dagster-pyspark",
+    "pyspark",
+    "delta-spark",
+    "pandas",
+    "pyarrow",
+    "numpy",
+    "sqlalchemy",
+    "pushlake",
+}
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +35,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built as a release would build it."""
     out = tmp_path_factory.mktemp("wheel")
     subprocess.run(
-        [sys.executable, "-P", "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)], cwd=ROOT / "publisher", check=True, capture_output=True
+        [sys.executable, "-P", "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)],
+        cwd=ROOT / "publisher",
+        check=True,
+        capture_output=True,
     )
     (built,) = out.glob("*.whl")
     return built
@@ -90,7 +104,11 @@ def test_it_works_with_nothing_but_its_closure(wheel: Path, tmp_path: Path) -> N
         "sys.argv = ['publisher', 'contracts', 'check']; publisher.cli.main()\n"
     )
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False, env={"CONTRACTS_DIR": str(ROOT / "contracts")}
+        [sys.executable, "-I", "-S", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"CONTRACTS_DIR": str(ROOT / "contracts")},
     )
     assert done.returncode == 0, done.stderr
     assert "nothing is wrong" in done.stdout
