@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import click
@@ -25,9 +26,10 @@ from publisher.capture import install as install_capture
 from publisher.contracts import check_contracts, load_contracts
 from publisher.database import Connection, connect, translate
 from publisher.epoch import raise_epoch
-from publisher.errors import ContractError, PublisherError, SettingsError, TransientError, Unreleasable
+from publisher.errors import ContractError, PublisherError, SettingsError, TransientError
 from publisher.logs import configure
-from publisher.outbox import OutboxRow, try_lock
+from publisher.outbox import try_lock
+from publisher.relay.judging import fault_of
 from publisher.relay.run import make_keyring, run_relay
 from publisher.settings import Settings
 
@@ -87,6 +89,8 @@ def install(check: bool, new_epoch: bool) -> None:
             click.echo(f"{len(loaded)} entities are captured as their contracts say.")
             return
         done = install_capture(connection, loaded)
+        if new_epoch and not try_lock(connection):
+            raise TransientError("a relay works on this database with the old numbers: stop it, then give --new-epoch again")
         raised = raise_epoch(connection, "the runbook: publisher install --new-epoch") if new_epoch else done.epoch
         due = backfilling.due(connection) if new_epoch else list(done.backfill_due)
     written = f"triggers written for {', '.join(done.written)}" if done.written else "all triggers were there already"
@@ -141,7 +145,7 @@ def replay() -> None:
     releases = make_keyring(settings).release_set
     with _session(settings, "replay") as connection:
         try:
-            done = deadletters.replay(connection, _judged(releases.release.event))
+            done = deadletters.replay(connection, partial(fault_of, releases.release))
         except psycopg.Error as error:
             raise translate(error, "replay") from None
     click.echo(
@@ -204,19 +208,6 @@ def _stopping() -> Iterator[threading.Event]:
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
-
-
-def _judged(event: Callable[..., object]) -> Callable[[OutboxRow], Unreleasable | None]:
-    from publisher.relay.judging import change_of
-
-    def judged(row: OutboxRow) -> Unreleasable | None:
-        try:
-            event(change_of(row))
-        except Unreleasable as error:
-            return error
-        return None
-
-    return judged
 
 
 def _progress() -> Callable[[backfilling.Progress], None]:

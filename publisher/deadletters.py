@@ -84,8 +84,8 @@ def park(connection: Connection, letters: Iterable[DeadLetter]) -> None:
     manifest.count_dead(connection, [(str(entity), int(str(seq))) for entity, seq, inserted in new if inserted])
 
 
-def replay(connection: Connection, released: Callable[[OutboxRow], Unreleasable | None]) -> Replayed:
-    """Decides for each waiting key, oldest first. `released` says why a row cannot leave, or None when it can."""
+def replay(connection: Connection, fault: Callable[[OutboxRow], PermanentError | None]) -> Replayed:
+    """Decides for each waiting key, oldest first. `fault` says why a row cannot leave, or None when it can."""
     requeued = superseded = still_dead = 0
     with connection.transaction():
         rows = connection.execute(WAITING).fetchall()
@@ -94,7 +94,7 @@ def replay(connection: Connection, released: Callable[[OutboxRow], Unreleasable 
             parked = OutboxRow(*cast("tuple[int, str, str, str, str | None, str | None, datetime]", row))
             keys[parked.entity, parked.key].append(parked)
         for waiting in keys.values():
-            bad = {row.seq: error for row in waiting if (error := released(row)) is not None}
+            bad = {row.seq: error for row in waiting if (error := fault(row)) is not None}
             good = [row.seq for row in waiting if row.seq not in bad]
             if not good:
                 still_dead += 1

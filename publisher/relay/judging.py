@@ -34,6 +34,15 @@ def event_of(release: Release, row: OutboxRow) -> ReleasedEvent:
     return event
 
 
+def fault_of(release: Release, row: OutboxRow) -> PermanentError | None:
+    """Why a row cannot leave, or None when it can."""
+    try:
+        event_of(release, row)
+    except PermanentError as error:
+        return error
+    return None
+
+
 class Judge:
     """Releases rows in order. A key with a dead letter waits as a whole; all others go on."""
 

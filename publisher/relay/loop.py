@@ -214,7 +214,7 @@ class Relay:
                     "op": letter.op,
                     "seq": letter.seq,
                     "reason": letter.reason,
-                    "columns": letter.fields,
+                    "field_names": letter.fields,
                 }
                 logger.warning("dead letter", extra={"fields": fields})
         summary.dead_letters += len(letters)

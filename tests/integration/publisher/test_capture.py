@@ -342,3 +342,12 @@ def test_the_settings_of_the_writer_are_untouched(platform: Platform) -> None:
     platform.customer()
     assert platform.sql("SHOW enable_seqscan") == [("on",)]
     assert platform.sql("SHOW search_path")[0][0] != "pg_catalog, pg_temp"
+
+
+def test_a_write_that_cannot_be_captured_fails_as_a_whole(platform: Platform, creditors: list[int]) -> None:
+    """The price of losing nothing: where the outbox cannot be written, neither can the platform's table."""
+    platform.sql("ALTER TABLE publisher.outbox ADD CONSTRAINT full_disk CHECK (op <> 'update')")
+    with pytest.raises(psycopg.errors.CheckViolation), platform.connection.transaction():
+        platform.sql("UPDATE creditors SET sector = 'card'")
+    assert platform.sql("SELECT DISTINCT sector FROM creditors") == [("bank",)]
+    assert platform.outbox() == []

@@ -6,20 +6,20 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 
 from publisher import deadletters
 from publisher.database import connect
-from publisher.errors import Unreleasable
 from publisher.keys import LocalKeyring
-from publisher.outbox import OutboxRow, try_lock
+from publisher.outbox import try_lock
 from publisher.relay import Relay, ReleaseSet, Summary, Until
-from publisher.relay.judging import change_of
+from publisher.relay.judging import fault_of
 from publisher.release import Release
 from publisher.sinks import MemorySink
-from tests.integration.publisher.platform import DATA_KEY, PSEUDONYM_KEY, Platform, secret
+from tests.integration.publisher.platform import PSEUDONYM_KEY, Platform, secret
 
 Run = Callable[..., Summary]
 BAD = b"\x01" + b"no ciphertext of ours, but long enough for one"
@@ -32,15 +32,8 @@ def records(sink: MemorySink, entity: str) -> list[dict[str, Any]]:
 @pytest.fixture
 def replay(captured: str, releases: ReleaseSet) -> Callable[[], deadletters.Replayed]:
     def run() -> deadletters.Replayed:
-        def judged(row: OutboxRow) -> Unreleasable | None:
-            try:
-                releases.release.event(change_of(row))
-            except Unreleasable as error:
-                return error
-            return None
-
         with connect(captured, "replay") as connection:
-            return deadletters.replay(connection, judged)
+            return deadletters.replay(connection, partial(fault_of, releases.release))
 
     return run
 
@@ -131,14 +124,8 @@ def test_a_mended_key_lets_all_events_go_in_order_before_newer_ones(
         Relay(connection, broken, wrong, sink).run(Until.SENT)
     assert records(sink, "customers") == []
     platform.sql("UPDATE customers SET marketing_consent = false WHERE id = %s", customer)
-    assert DATA_KEY
-
-    def judged(row: OutboxRow) -> Unreleasable | None:
-        releases.release.event(change_of(row))
-        return None
-
     with connect(captured, "replay") as connection:
-        assert deadletters.replay(connection, judged).requeued == 4
+        assert deadletters.replay(connection, partial(fault_of, releases.release)).requeued == 4
     run_relay(sink)
     found = records(sink, "customers")
     assert [event["record"]["status"] for event in found] == ["active", "closed", "active", "closed", "closed"]
