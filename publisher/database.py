@@ -5,6 +5,7 @@ Belongs here: how a session of the publisher is opened, and what it may say abou
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import LiteralString
 
 import psycopg
@@ -60,6 +61,11 @@ def translate(error: psycopg.Error, doing: str) -> PublisherError:
 def literal(text: str) -> LiteralString:
     """Marks SQL that was built from contract names (quoted by `ident`) for the type checker; never from a row's values."""
     return text
+
+
+def bigints(numbers: Iterable[int]) -> str:
+    """An array as PostgreSQL writes it: psycopg's dumper asks each element for its type, which costs more than the delete."""
+    return "{" + ",".join(map(str, numbers)) + "}"
 
 
 def ident(name: str) -> str:

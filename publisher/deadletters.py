@@ -60,13 +60,13 @@ class Replayed:
     still_dead: int
 
 
-def dead_keys(connection: Connection) -> set[Key]:
-    """Keys that wait."""
+def dead_keys(connection: Connection) -> dict[Key, int]:
+    """Keys that wait, and the lowest seq that each waits with. A row from before it need not wait: it was read, but not yet sent."""
     rows = connection.execute(
-        "SELECT DISTINCT d.entity, d.key FROM publisher.dead_letters d JOIN publisher.parked p USING (seq)"
-        " WHERE d.state IN ('parked', 'waiting', 'requeued')"
+        "SELECT d.entity, d.key, min(d.seq) FROM publisher.dead_letters d JOIN publisher.parked p USING (seq)"
+        " WHERE d.state IN ('parked', 'waiting', 'requeued') GROUP BY d.entity, d.key"
     ).fetchall()
-    return {(str(entity), str(key)) for entity, key in rows}
+    return {(str(entity), str(key)): int(str(seq)) for entity, key, seq in rows}
 
 
 def park(connection: Connection, letters: Iterable[DeadLetter]) -> None:

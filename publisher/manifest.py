@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import cast
 
 from publisher import wire
-from publisher.database import Connection
+from publisher.database import Connection, bigints
 from publisher.errors import InstallError
 from publisher.wire import ReleasedEvent
 
@@ -161,8 +161,9 @@ def _ranges(connection: Connection, lowest: int) -> _Ranges:
 def _mark_sent(connection: Connection, seqs: list[int]) -> frozenset[int]:
     rows = connection.execute(
         "UPDATE publisher.dead_letters SET state = 'sent', resolved_at = clock_timestamp()"
-        " WHERE state = 'requeued' AND seq = ANY (%s) RETURNING seq",
-        [seqs],
+        " WHERE EXISTS (SELECT FROM publisher.dead_letters WHERE state = 'requeued')"
+        " AND state = 'requeued' AND seq = ANY (%s::bigint[]) RETURNING seq",
+        [bigints(seqs)],
     ).fetchall()
     return frozenset(int(str(row[0])) for row in rows)
 

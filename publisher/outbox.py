@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, cast
 
-from publisher.database import Connection, literal
+from publisher.database import Connection, bigints, literal
 from publisher.errors import TransientError
 
 RELAY_LOCK = 0x707573685F72656C
@@ -112,7 +112,7 @@ def store_claims(connection: Connection, claims: Iterable[Claim]) -> None:
     if claims:
         partitions = [claim.partition for claim in claims]
         releases = [claim.release for claim in claims]
-        seqs = ["{" + ",".join(map(str, claim.seqs)) + "}" for claim in claims]
+        seqs = [bigints(claim.seqs) for claim in claims]
         connection.execute(STORE_CLAIMS, [partitions, releases, seqs])
 
 
@@ -128,7 +128,7 @@ def delete(connection: Connection, seqs: Sequence[int]) -> None:
     Raises TransientError when some were gone: then this session is not the only relay, and must not count them.
     """
     if seqs:
-        gone = connection.execute("DELETE FROM publisher.outbox WHERE seq = ANY (%s)", [list(seqs)]).rowcount
+        gone = connection.execute("DELETE FROM publisher.outbox WHERE seq = ANY (%s::bigint[])", [bigints(seqs)]).rowcount
         if gone != len(seqs):
             raise TransientError(f"{len(seqs) - gone} of {len(seqs)} acknowledged rows were not in the outbox any more")
 
@@ -147,6 +147,18 @@ def contracts_of(connection: Connection, release: str) -> dict[str, str]:
     if row is None:
         raise TransientError(f"claimed under the release {release}, whose contracts are not kept")
     return cast("dict[str, str]", row[0])
+
+
+def last_seq(connection: Connection) -> int:
+    """The highest number that was given to a row."""
+    row = connection.execute("SELECT last_value FROM publisher.seq").fetchone()
+    return int(str(row[0])) if row else 0
+
+
+def empty_up_to(connection: Connection, seq: int) -> bool:
+    """Whether no committed row up to `seq` waits."""
+    row = connection.execute("SELECT NOT EXISTS (SELECT FROM publisher.outbox WHERE seq <= %s)", [seq]).fetchone()
+    return bool(row and row[0])
 
 
 def depth(connection: Connection, limit: int = 1_000_000) -> int:

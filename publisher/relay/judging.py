@@ -46,7 +46,7 @@ def fault_of(release: Release, row: OutboxRow) -> PermanentError | None:
 class Judge:
     """Releases rows in order. A key with a dead letter waits as a whole; all others go on."""
 
-    def __init__(self, release: Release, dead: set[Key]) -> None:
+    def __init__(self, release: Release, dead: dict[Key, int]) -> None:
         self._release = release
         self._dead = dead
 
@@ -57,19 +57,20 @@ class Judge:
 
     def revive(self, keys: Iterable[Key]) -> None:
         """These keys' rows are back in the outbox."""
-        self._dead.difference_update(keys)
+        for key in keys:
+            self._dead.pop(key, None)
 
     def judge(self, rows: Iterable[OutboxRow]) -> tuple[list[ReleasedEvent], list[DeadLetter]]:
         """Events in the rows' order, and what must be parked."""
         events: list[ReleasedEvent] = []
         letters: list[DeadLetter] = []
         for row in rows:
-            if self._dead and (row.entity, row.key) in self._dead:
+            if self._dead and row.seq > self._dead.get((row.entity, row.key), row.seq):
                 letters.append(DeadLetter.behind(row))
                 continue
             try:
                 events.append(event_of(self._release, row))
             except PermanentError as error:
-                self._dead.add((row.entity, row.key))
+                self._dead[row.entity, row.key] = row.seq
                 letters.append(DeadLetter.of(row, error))
         return events, letters

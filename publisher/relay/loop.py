@@ -85,9 +85,10 @@ class Relay:
         self._waiting = Waiting()
         self._letters: list[DeadLetter] = []
         self._reader = OutboxReader(connection)
-        self._judge = Judge(releases.release, set())
+        self._judge = Judge(releases.release, {})
         self._manifests = Manifests(connection, releases.contracts, manifest_seconds)
         self._skip: set[int] = set()
+        self._upto = 0
         self._ticked = 0.0
         self._reported = time.monotonic()
         self.summary = Summary()
@@ -128,8 +129,7 @@ class Relay:
         self.summary.repeated = len(self._skip)
         self._flight.add(recovered)
         self._flight.start()
-        if until is Until.ACCOUNTED:
-            self._manifests.cut_now()
+        self._upto = self._manifests.cut_now() if until is Until.ACCOUNTED else outbox.last_seq(self._connection)
         logger.info(
             "relay started",
             extra={"fields": {"epoch": self.summary.epoch, "repeats": len(self._skip), "release": self._releases.digest}},
@@ -184,10 +184,11 @@ class Relay:
             self._stop.wait(pause if due is None else min(pause, due))
 
     def _finished(self, until: Until) -> bool:
-        if until is Until.STOPPED:
+        if until is Until.STOPPED or not self._reader.passes or self._letters:
             return False
-        sent = self._reader.passes > 0 and not self._waiting.count and not self._letters and not self._flight.partitions
-        return sent and (until is Until.SENT or self._manifests.accounted())
+        if until is Until.ACCOUNTED:
+            return self._manifests.accounted()
+        return outbox.empty_up_to(self._connection, self._upto)
 
     def _end(self) -> None:
         """Sees what is on its way home, for a while; the rest stays claimed."""

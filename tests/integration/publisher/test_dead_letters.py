@@ -20,6 +20,7 @@ from publisher.relay.judging import fault_of
 from publisher.release import Release
 from publisher.sinks import MemorySink
 from tests.integration.publisher.platform import PSEUDONYM_KEY, Platform, secret
+from tests.integration.publisher.relays import DeliversThenDies, Killed
 
 Run = Callable[..., Summary]
 BAD = b"\x01" + b"no ciphertext of ours, but long enough for one"
@@ -161,3 +162,18 @@ def test_a_row_of_an_entity_without_a_contract_is_parked(platform: Platform, run
     platform.sql("INSERT INTO publisher.outbox (seq, entity, op, key) VALUES (nextval('publisher.seq'), 'ghosts', 'delete', '1')")
     run_relay(sink, Until.ACCOUNTED)
     assert platform.sql("SELECT entity FROM publisher.dead_letters") == [("ghosts",)]
+
+
+def test_a_row_from_before_the_dead_letter_does_not_wait_for_it(
+    captured: str, platform: Platform, releases: ReleaseSet, keyring: LocalKeyring, run_relay: Run, sink: MemorySink
+) -> None:
+    """A relay that died after it had parked the letter, and before the earlier row was sent."""
+    bad = platform.customer()
+    platform.sql("UPDATE customers SET date_of_birth = %s WHERE id = %s", BAD, bad)
+    dying = DeliversThenDies()
+    with connect(captured, "relay") as connection, pytest.raises(Killed):
+        Relay(connection, releases, keyring, dying).run(Until.SENT)
+    platform.sql("DELETE FROM publisher.claims")  # as if the round had not claimed it
+    run_relay(sink)
+    assert [event["op"] for event in records(sink, "customers")] == ["insert"]
+    assert platform.sql("SELECT op FROM publisher.dead_letters") == [("update",)]

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -174,6 +175,31 @@ def test_a_running_relay_reads_late_commits_and_each_row_once(
         wait_for(lambda: len(events(sink)) == 21)
         time.sleep(0.3)
     assert len(events(sink)) == 21
+
+
+@pytest.mark.parametrize("until", [Until.SENT, Until.ACCOUNTED])
+def test_a_drain_ends_while_the_platform_goes_on_writing(
+    captured: str, platform: Platform, run_relay: Run, sink: MemorySink, until: Until
+) -> None:
+    many(platform, 50, 1)
+    stop = threading.Event()
+
+    def write() -> None:
+        with psycopg.connect(captured, autocommit=True) as connection:
+            while not stop.is_set():
+                Platform(connection).sql("UPDATE creditors SET sector = 'bank' WHERE id < 10")
+
+    with ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(write)
+        try:
+            started = time.monotonic()
+            run_relay(sink, until)
+            assert time.monotonic() - started < 20
+        finally:
+            stop.set()
+    writer.result()
+    run_relay(sink)
+    assert all(seqs == sorted(set(seqs)) for seqs in by_key(events(sink)).values())
 
 
 def test_latency_from_commit_to_put(captured: str, platform: Platform, releases: ReleaseSet, keyring: LocalKeyring) -> None:
