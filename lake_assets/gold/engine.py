@@ -80,13 +80,15 @@ def select(table: GoldTable, spark: SparkSession, lake_uri: str | Mapping[str, s
 
 
 def build(table: GoldTable, spark: SparkSession, lake_uri: str, as_of: date | None = None) -> GoldResult:
-    """Overwrites `gold/<name>` in one commit; on any failure the table that was there stays. Raises GrainBroken, SparkFailed.
+    """Overwrites `gold/<name>` in one commit; on any failure the table that was there stays.
+
+    Raises GrainBroken, and SparkFailed for what Spark says no more about.
 
     Without column statistics: Delta's log would hold the least and the greatest figure of each column, and keep them long after
     the rows are gone.
     """
     started, day, tables = time.monotonic(), as_of or datetime.now(UTC).date(), LakeTables(spark, lake_uri)
-    with _grain_told(table), spark_errors(f"building {table.key}"):
+    with _grain_told(table, spark, tables.lake_uri, day), spark_errors(f"building {table.key}"):
         frame = select(table, spark, tables.lake_uri, day)
         (
             frame.write.format("delta")
@@ -96,19 +98,24 @@ def build(table: GoldTable, spark: SparkSession, lake_uri: str, as_of: date | No
             .save(tables.path("gold", table.name))
         )
         hidden = f"count_if(`{SUPPRESSED}`)" if table.header.smallest_cell else "0"
-        counted = spark.sql(f"SELECT count(*) AS rows, {hidden} AS hidden FROM {tables.sql_name('gold', table.name)}").collect()[
-            0
-        ]
+        counting = f"SELECT count(*) AS rows, {hidden} AS hidden FROM {tables.sql_name('gold', table.name)}"
+        (counted,) = spark.sql(counting).collect()
     return GoldResult(int(counted["rows"]), int(counted["hidden"]), day, time.monotonic() - started)
 
 
 @contextmanager
-def _grain_told(table: GoldTable) -> Iterator[None]:
-    """The only error that a rendered query raises by itself, told as what it is."""
+def _grain_told(table: GoldTable, spark: SparkSession, lake_uri: str, as_of: date) -> Iterator[None]:
+    """Tells a broken grain as what it is. Spark says only that a task failed to write, so the grain is looked at again."""
     try:
         yield
     except SparkFailed as error:
-        if error.condition == "USER_RAISED_EXCEPTION":
+        if error.condition not in ("TASK_WRITE_FAILED", "USER_RAISED_EXCEPTION"):
+            raise
+        grain = ", ".join(f"`{name}`" for name in table.header.grain)
+        again = f"SELECT 1 FROM (\n{_placed(table, lake_uri, as_of)}\n) GROUP BY {grain} HAVING count(*) > 1 LIMIT 1"
+        with spark_errors(f"looking at the grain of {table.key}"):
+            broken = spark.sql(again).collect()
+        if broken:
             raise GrainBroken(table.key, table.header.grain) from None
         raise
 
