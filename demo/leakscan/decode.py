@@ -18,6 +18,8 @@ CONTENT = (RAW, GZIP, VALUES, FOOTER, SQLITE)
 """All facets that `content` may yield: each must have its controls."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_PARQUET_MAGIC = b"PAR1"
+_PACKED = (_GZIP_MAGIC, _PARQUET_MAGIC)
 _STEP = 1 << 20
 
 
@@ -27,11 +29,13 @@ class Facet:
 
     name: str
     blocks: Iterable[bytes]
+    opened: bool = False
+    """Whether another facet shows what is packed in here: then only what stands as it is matters, and no encodings."""
 
 
 def content(data: bytes) -> Iterator[Facet]:
     """The bytes as they are, and what is in them. Bytes inside of gzip are opened once more (a Parquet file in a gzip)."""
-    yield Facet(RAW, [data])
+    yield Facet(RAW, [data], opened=data.startswith(_PACKED))
     yield from _inside(data)
 
 
@@ -40,7 +44,7 @@ def _inside(data: bytes) -> Iterator[Facet]:
         opened = b"".join(gunzipped(data))
         yield Facet(GZIP, [opened])
         yield from _inside(opened)
-    elif data.startswith(b"PAR1"):
+    elif data.startswith(_PARQUET_MAGIC):
         yield Facet(VALUES, value_texts(data))
         yield Facet(FOOTER, footer_texts(data))
     elif data.startswith(b"SQLite format 3\x00"):

@@ -26,6 +26,8 @@ BLOCK_WORDS = 1 << 15  # of one residue: with its intermediate results it fits t
 _FIRST = np.uint64(0x9E3779B97F4A7C15)
 _SECOND = np.uint64(0xC2B2AE3D27D4EB4F)
 _COUNT_BITS = 22
+_CHUNK = 20_000  # patterns whose windows are in memory at a time
+_NEVER = 1 << 30
 
 
 class GramIndex:
@@ -88,22 +90,35 @@ class GramIndex:
 
     def _anchors(self) -> tuple[NDArray[np.int64], Words]:
         """For each pattern, the offset of its window that is rarest among all patterns' windows, and the window."""
-        lengths = np.fromiter((len(pattern) for pattern in self._patterns), np.int64, len(self._patterns))
-        if not len(lengths):
-            return np.zeros(0, np.int64), np.zeros(0, np.uint64)
-        if lengths.min() < self.width:
+        if any(len(pattern) < self.width for pattern in self._patterns):
             raise ValueError(f"a pattern is shorter than {self.width} bytes")
-        ends = np.cumsum(lengths)
-        joined = b"".join(self._patterns) + PADDING
-        windows = np.ndarray((int(ends[-1]),), "<u8", joined, strides=(1,)).copy() & self._mask
-        hashed = ((windows * _FIRST) >> np.uint64(64 - _COUNT_BITS)).astype(np.int64)
-        rarity = np.bincount(hashed, minlength=1 << _COUNT_BITS)[hashed]
-        for back in range(1, self.width):  # windows that would reach into the next pattern
-            rarity[ends - back] = 1 << 30
-        begins = ends - lengths
-        ranked = (rarity << 32) | np.arange(len(rarity))
-        chosen = np.minimum.reduceat(ranked, begins) & 0xFFFFFFFF
-        return chosen - begins, windows[chosen]
+        chunks = [self._patterns[start : start + _CHUNK] for start in range(0, len(self._patterns), _CHUNK)]
+        counts = np.zeros(1 << _COUNT_BITS, np.int64)
+        for chunk in chunks:
+            counts += np.bincount(_counted(self._windows(chunk)), minlength=1 << _COUNT_BITS)
+        offsets, grams = [np.zeros(0, np.int64)], [np.zeros(0, np.uint64)]
+        for chunk in chunks:
+            windows = self._windows(chunk)
+            lengths = np.fromiter(map(len, chunk), np.int64, len(chunk))
+            ends = np.cumsum(lengths)
+            rarity = counts[_counted(windows)]
+            for back in range(1, self.width):  # windows that would reach into the next pattern
+                rarity[ends - back] = _NEVER
+            begins = ends - lengths
+            ranked = (rarity << 32) | np.arange(len(rarity))
+            chosen = np.minimum.reduceat(ranked, begins) & 0xFFFFFFFF
+            offsets.append(chosen - begins)
+            grams.append(windows[chosen])
+        return np.concatenate(offsets), np.concatenate(grams)
+
+    def _windows(self, patterns: Sequence[bytes]) -> Words:
+        """The window that begins at each byte of the patterns, joined."""
+        joined = b"".join(patterns)
+        return np.ndarray((len(joined),), "<u8", joined + PADDING, strides=(1,)) & self._mask
+
+
+def _counted(windows: Words) -> NDArray[np.int64]:
+    return ((windows * _FIRST) >> np.uint64(64 - _COUNT_BITS)).astype(np.int64)
 
 
 def _table(grams: Words, multiplier: np.uint64, bits: int) -> NDArray[np.bool_]:

@@ -17,7 +17,7 @@ PLAIN, CASE_CHANGED, ESCAPED = "plain", "case-changed", "JSON-escaped"
 URL_ENCODED, BASE64, HEX = "URL-encoded", "base64", "hex"
 FORMS = (PLAIN, CASE_CHANGED, ESCAPED, URL_ENCODED, BASE64, HEX)
 
-WINDOW = 4 << 20
+WINDOW = 1 << 20
 OVERLAP = 4096
 """Bytes that two windows share: the longest pattern (32 characters), escaped twice, fits many times."""
 _DIGITS_BEFORE = re.compile(rb"[0-9]*$")
@@ -38,18 +38,23 @@ class Searcher:
         self._long = GramIndex([folded for _, folded in long], [i for i, _ in long])
         self._short = GramIndex([folded for _, folded in short], [i for i, _ in short], _SHORT)
 
-    def search(self, blocks: Iterable[bytes]) -> Counter[tuple[int, str]]:
-        """Counts occurrences by (pattern's number, form) in a text that comes in blocks of any length."""
+    def search(self, blocks: Iterable[bytes], *, encodings: bool = True) -> Counter[tuple[int, str]]:
+        """Counts occurrences by (pattern's number, form) in a text that comes in blocks of any length.
+
+        Without `encodings` only what stands there as it is, in any case.
+        """
         found: Counter[tuple[int, str]] = Counter()
         for window, first, last in windows(blocks):
-            found += self._search_window(window, first, last)
+            found += self._search_window(window, first, last, encodings)
         return found
 
-    def _search_window(self, text: bytes, first: bool, last: bool) -> Counter[tuple[int, str]]:
+    def _search_window(self, text: bytes, first: bool, last: bool, encodings: bool) -> Counter[tuple[int, str]]:
         plain = self._count(text, first, last, short=True)
         found: Counter[tuple[int, str]] = Counter()
         for (number, as_written), times in plain.items():
             found[number, PLAIN if as_written else CASE_CHANGED] += times
+        if not encodings:
+            return found
         seen = _by_number(plain)
         for form, view in _text_views(text):
             counted = _by_number(self._count(view, first, last, short=True))

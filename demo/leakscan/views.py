@@ -23,8 +23,8 @@ _BASE64_RUN = 11  # 8 bytes, wherever they begin, decide 10 or 11 characters
 _DIGEST_RUN = 24
 _INVALID = 255
 
-_UNICODE = re.compile(rb"(?:\\u[0-9A-Fa-f]{4})+")
-_BYTE = re.compile(rb"(?:\\x[0-9A-Fa-f]{2})+")
+_UNICODE = re.compile(rb"\\u[0-9A-Fa-f]{4}(?:\\u[0-9A-Fa-f]{4})*")
+_BYTE = re.compile(rb"\\x[0-9A-Fa-f]{2}(?:\\x[0-9A-Fa-f]{2})*")
 _PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
 _SIMPLE = (
     (b'\\"', b'"'),

@@ -90,7 +90,7 @@ def search_item(item: Item, searcher: Searcher) -> Found:
     found = Found(item.source, item.place, item.planted)
     try:
         for facet in item.facets():
-            counts = searcher.search(_counted(facet.blocks, found.bytes, facet.name))
+            counts = searcher.search(_counted(facet.blocks, found.bytes, facet.name), encodings=not facet.opened)
             found.counts.update({(facet.name, number, form): times for (number, form), times in counts.items()})
             if facet.name == NAME and counts:
                 digest = hashlib.sha256(item.place.encode("utf-8", "surrogateescape")).hexdigest()

@@ -9,7 +9,7 @@ import json
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -57,7 +57,7 @@ class ObjectItem:
         headers = {name: answer.get(name) for name in ("Metadata", "ContentDisposition", "ContentType", "CacheControl")}
         yield Facet(METADATA, [json.dumps(headers, default=str).encode()])
         for facet in content(answer["Body"].read()):
-            yield facet if self.is_latest else Facet(f"{OLD}: {facet.name}", facet.blocks)
+            yield facet if self.is_latest else replace(facet, name=f"{OLD}: {facet.name}")
 
 
 @dataclass(frozen=True)
