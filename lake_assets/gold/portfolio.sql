@@ -23,12 +23,14 @@ days AS (
 ),
 versions AS (
   SELECT
-    id, creditor_id, product, status, balance_pence, placed_on, closed_on, _valid_from, _valid_to,
-    row_number() OVER (PARTITION BY id ORDER BY _seq_from) = 1 AS is_first
+    id, creditor_id, product, status, balance_pence, placed_on, _valid_from, _valid_to,
+    row_number() OVER (PARTITION BY id ORDER BY _seq_from) = 1 AS is_first,
+    first_value(closed_on) OVER (PARTITION BY id ORDER BY _seq_from DESC) AS closed_on
   FROM silver.debts_history
   WHERE _op NOT IN ('delete', 'erase')
 ),
--- The version at the end of each day; the first one also stands for the time before the lake knew the debt.
+-- The version at the end of each day. The first one also stands for the time before the lake knew the debt, with the day of
+-- closing that the last one tells.
 standing AS (
   SELECT
     days.as_of, versions.creditor_id, versions.product, versions.status, versions.balance_pence,

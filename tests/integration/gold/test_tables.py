@@ -52,8 +52,8 @@ DEBTS = [
 def _version(debt: str, seq: int, status: str, balance: int, since: str, until: str | None = None, **more: Any) -> dict[str, Any]:
     return {
         "id": debt, "creditor_id": "k1", "product": "loan", "status": status, "balance_pence": balance, "placed_on": _day("2026-08-10"),
-        "_op": "update", "_seq_from": seq, "_valid_from": _at(since), "_valid_to": _at(until) if until else None, **more,
-    }  # fmt: skip
+        "_op": "update", "_seq_from": seq, "_valid_from": _at(since), "_valid_to": _at(until) if until else None,
+    } | more  # fmt: skip
 
 
 HISTORY = [
@@ -67,6 +67,12 @@ HISTORY = [
     _version("d3", 3, "open", 7_000, "2026-11-10T00:00", "2026-11-24T08:00", creditor_id="k9", product="utility", placed_on=_day("2026-11-09")),
     _version("d3", 6, "open", 7_000, "2026-11-24T08:00", _op="delete", creditor_id="k9", product="utility", placed_on=_day("2026-11-09")),
 ]  # fmt: skip
+LATE = {"product": "overdraft", "placed_on": _day("2026-08-10")}
+HISTORY += [
+    # Loaded in November; that it had been closed in September came a day later.
+    _version("d5", 7, "open", 3_000, "2026-11-20T00:00", "2026-11-21T00:00", **LATE),
+    _version("d5", 8, "settled", 0, "2026-11-21T00:00", closed_on=_day("2026-09-20"), **LATE),
+]
 PLANS = [
     {"id": "p1", "debt_id": "d1", "status": "active", "frequency": "monthly", "instalment_pence": 5_000, "started_on": _day("2026-05-24"), "_subject": "c100"},
     {"id": "p2", "debt_id": "d2", "status": "active", "frequency": "monthly", "instalment_pence": 10_000, "started_on": _day("2026-08-24"), "_subject": "c101"},
@@ -160,6 +166,7 @@ def test_every_table_says_what_its_rows_say_by_hand(gold: dict[str, list[dict[st
     assert _row(rows, as_of=_day("2026-10-31"), creditor="C001", product="loan") == settled
     in_plan = {"sector": "bank", "open_debts": 1, "in_plan_debts": 1, "balance_pence": 90_000, "known_debts": 1}
     assert _row(rows, as_of=TODAY, creditor="C001", product="loan") == in_plan
+    assert [row["as_of"] for row in rows if row["product"] == "overdraft"] == [_day("2026-08-31")]
     assert not [row for row in rows if row["product"] == "utility"], "deleted before the day's end, placed after the month's"
 
     # payments
