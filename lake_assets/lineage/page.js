@@ -196,7 +196,7 @@ function pathsTo(col, most = 16) {
     for (const edge of values) walk(cols[edge.source], [edge, ...rest]);
   };
   walk(col, []);
-  return found;
+  return found.sort((a, b) => layerOf(cols[a[0].source]) - layerOf(cols[b[0].source])); // from the platform first
 }
 function told(col) {
   const asset = assets[col.asset], ways = pathsTo(col), left = el("div"), right = el("div");
@@ -208,7 +208,7 @@ function told(col) {
   for (const way of ways) {
     const first = cols[way[0].source];
     const list = el("ol", { class: "path" }, el("li", { "data-layer": data.layers[layerOf(first)].key }, link(refOf(first)), first.encrypted || secret(first) ? " " : "", secret(first) ? lock() : "",
-      el("small", {}, [first.classification, first.encrypted && "encrypted by the application"].filter(Boolean).join(", "))));
+      el("small", {}, layerOf(first) ? first.text : [first.classification, first.encrypted && "encrypted by the application"].filter(Boolean).join(", "))));
     for (const edge of way) {
       const at = cols[edge.target];
       list.append(el("li", { "data-layer": data.layers[layerOf(at)].key }, link(refOf(at)),
