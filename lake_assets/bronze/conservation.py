@@ -34,7 +34,7 @@ def count_batch(tables: LakeTables, batch: int, read: int, entities: Sequence[st
     """Counts the rows of a batch in every table that it may have gone to, not in what the load believes to have written."""
     sources = [("bronze", entity) for entity in entities] + [("ops", "manifests"), ("ops", "quarantine")]
     query = " UNION ALL ".join(
-        f"SELECT '{layer}/{name}' AS source, count(*) AS n FROM {tables.sql_name(layer, name)} WHERE _batch = {int(batch)}"
+        f"SELECT '{layer}/{name}' AS source, count(*) AS n FROM {tables.sql_name(layer, name)} WHERE _batch = {int(batch)}"  # noqa: S608 (names and a number)
         for layer, name in sources
     )
     with spark_errors(f"counting batch {batch}"):

@@ -15,21 +15,23 @@ from datetime import UTC, datetime
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-from publisher.wire import MANIFEST
+from pyspark.sql import functions as sf
 
 from lake_assets.bronze.conservation import Conservation, count_batch
-from lake_assets.bronze.objects import EMPTY, BadObject, Landing, bad_objects, changed_objects, unreadable_names
-from lake_assets.raw.batches import Batch, Counts, LandedObject
+from lake_assets.bronze.objects import EMPTY, BadObject, bad_objects, changed_objects, unreadable_names
+from lake_assets.raw.batches import Batch, Counts, RawObject
 from lake_assets.transforms import schemas
 from lake_assets.transforms.canonical import entity_of, is_canonical, parsed_schema
 from lake_assets.transforms.events import typed_events, typed_manifests
-from lake_assets.transforms.strict import judged
+from lake_assets.transforms.strict import judged, judged_here
 from lake_assets.transforms.validate import Rules
+from publisher.wire import MANIFEST
+from resources.landing import Landing
 from resources.spark import spark_errors
 from resources.tables import LakeTables
 
 THREADS = 4
+FEW_BYTES = 8 << 20
 MAX_KEY = 1024
 """S3's limit."""
 
@@ -60,24 +62,27 @@ class _Lines:
     frame: DataFrame
     bad: list[BadObject]
     accepted: Counter[str]
-    unclear: int
+    unclear_bytes: int
 
 
-def load_batch(tables: LakeTables, landing: Landing, rules: Rules, batch: Batch, *, threads: int = THREADS) -> BronzeResult:
+def load_batch(
+    tables: LakeTables, landing: Landing, rules: Rules, batch: Batch, *, threads: int = THREADS, few_bytes: int = FEW_BYTES
+) -> BronzeResult:
     """Loads a batch: accepted events into bronze, manifests into `ops/manifests`, all else into quarantine, one row each.
 
-    Repeated, it changes nothing. Nothing in an object stops it; it raises SparkFailed when Spark itself fails.
+    Up to `few_bytes` of lines that are not canonical are judged in this process, more in Spark's workers. Repeated, it changes
+    nothing. Nothing in an object stops it; it raises SparkFailed when Spark itself fails.
     """
-    with _lines(tables, landing, rules, batch) as lines, _judged(lines, rules) as (strict, outcomes):
+    with _lines(tables, landing, rules, batch) as lines, _judged(lines, rules, few_bytes) as (strict, outcomes):
         accepted = lines.accepted + Counter({entity: n for (entity, reason), n in outcomes.items() if entity and not reason})
         refused = Counter({reason: n for (_, reason), n in outcomes.items() if reason})
         refused.update(bad.reason for bad in lines.bad)
 
         def of(entity: str) -> DataFrame:
-            fast = lines.frame.where("canonical").where(F.col("entity") == entity).select("object", "line")
+            fast = lines.frame.where("canonical").where(sf.col("entity") == entity).select("object", "line")
             if strict is None:
                 return fast
-            return fast.union(strict.where("reason IS NULL").where(F.col("entity") == entity).select("object", "line"))
+            return fast.union(strict.where("reason IS NULL").where(sf.col("entity") == entity).select("object", "line"))
 
         jobs: list[Callable[[], None]] = []
         for entity in accepted:
@@ -125,52 +130,59 @@ def _lines(tables: LakeTables, landing: Landing, rules: Rules, batch: Batch) -> 
             seen = {found.object: found for found in bad_objects(landing, silent)}
             bad += [seen.get(landed, BadObject(landed, EMPTY)) for landed in silent]
         kept = {landed.key for landed in _without(batch.objects, bad)}
-        whole = frame.where(~F.col("object").isin(*lost)) if (lost := names - kept) else frame
+        whole = frame.where(~sf.col("object").isin(*lost)) if (lost := names - kept) else frame
         accepted: Counter[str] = Counter()
-        unclear = 0
-        for (name, entity, canonical), n in counted.items():
-            if name in kept:
-                accepted[entity] += n if canonical else 0
-                unclear += 0 if canonical else n
-        yield _Lines(whole, bad, +accepted, unclear)
+        unclear_bytes = 0
+        for (name, entity, canonical), (lines, size) in counted.items():
+            if name in kept and canonical:
+                accepted[entity] += lines
+            elif name in kept:
+                unclear_bytes += size
+        yield _Lines(whole, bad, accepted, unclear_bytes)
     finally:
         if frame is not None:
             frame.unpersist()
 
 
 def _read(
-    tables: LakeTables, landing: Landing, rules: Rules, objects: Iterable[LandedObject]
-) -> tuple[DataFrame, Counter[tuple[str, str, bool]]]:
+    tables: LakeTables, landing: Landing, rules: Rules, objects: Iterable[RawObject]
+) -> tuple[DataFrame, dict[tuple[str, str, bool], tuple[int, int]]]:
+    """The lines, and how many of which kind each object has, with their bytes."""
     keys = sorted({landed.key for landed in objects})
     if not keys:
         empty = tables.spark.createDataFrame([], "object STRING, line STRING, entity STRING, canonical BOOLEAN")
-        return empty, Counter()
+        return empty, {}
     # Only "\n" ends a line: a carriage return is white space inside JSON.
     text = tables.spark.read.option("lineSep", "\n").text([landing.path(key) for key in keys])
-    name = F.url_decode(F.replace(F.col("_metadata.file_path"), F.lit("+"), F.lit("%2B")))
-    line = F.col("line")
+    name = sf.url_decode(sf.replace(sf.col("_metadata.file_path"), sf.lit("+"), sf.lit("%2B")))
+    line = sf.col("line")
     frame = (
-        text.select(name.substr(len(landing.path("")) + 1, MAX_KEY).alias("object"), F.col("value").alias("line"))
-        .where(F.btrim(line, F.lit(" \t\r")) != "")
-        .select("object", "line", entity_of(line).alias("entity"), F.from_json(line, parsed_schema(rules)).alias("parsed"))
-        .select("object", "line", "entity", is_canonical(line, F.col("entity"), F.col("parsed"), rules).alias("canonical"))
+        text.select(name.substr(len(landing.path("")) + 1, MAX_KEY).alias("object"), sf.col("value").alias("line"))
+        .where(sf.btrim(line, sf.lit(" \t\r")) != "")
+        .select("object", "line", entity_of(line).alias("entity"), sf.from_json(line, parsed_schema(rules)).alias("parsed"))
+        .select("object", "line", "entity", is_canonical(line, sf.col("entity"), sf.col("parsed"), rules).alias("canonical"))
         .persist()
     )
     try:
-        rows = frame.groupBy("object", "entity", "canonical").count().collect()
+        size = sf.sum(sf.octet_length("line")).alias("size")
+        rows = frame.groupBy("object", "entity", "canonical").agg(sf.count("*").alias("lines"), size).collect()
     except PySparkException:
         frame.unpersist()
         raise
-    return frame, Counter({(row.object, row.entity, row.canonical): row["count"] for row in rows})
+    return frame, {(row.object, row.entity, row.canonical): (row.lines, row.size) for row in rows}
 
 
 @contextmanager
-def _judged(lines: _Lines, rules: Rules) -> Iterator[tuple[DataFrame | None, Counter[tuple[str | None, str | None]]]]:
+def _judged(
+    lines: _Lines, rules: Rules, few_bytes: int
+) -> Iterator[tuple[DataFrame | None, Counter[tuple[str | None, str | None]]]]:
     """The outcome of the strict validator over the lines that are not canonical; None and nothing where there are none."""
-    if not lines.unclear:
+    if not lines.unclear_bytes:
         yield None, Counter()
         return
-    strict = judged(lines.frame.where("NOT canonical").select("object", "line"), rules).persist()
+    unclear = lines.frame.where("NOT canonical").select("object", "line")
+    with spark_errors("fetching lines to validate"):
+        strict = (judged_here if lines.unclear_bytes <= few_bytes else judged)(unclear, rules).persist()
     try:
         with spark_errors("validating lines"):
             rows = strict.groupBy("entity", "reason").count().collect()
@@ -181,13 +193,15 @@ def _judged(lines: _Lines, rules: Rules) -> Iterator[tuple[DataFrame | None, Cou
 
 def _quarantine(tables: LakeTables, strict: DataFrame | None, bad: list[BadObject], batch: Batch) -> DataFrame:
     now, columns = datetime.now(UTC), schemas.struct(schemas.QUARANTINE)
-    rows = [(b.object.key, b.digest, b.object.size_bytes, None, None, b.reason, [], now, batch.number) for b in bad]
+    rows: list[tuple[object, ...]] = [
+        (b.object.key, b.digest, b.object.size_bytes, None, None, b.reason, [], now, batch.number) for b in bad
+    ]
     objects = tables.spark.createDataFrame(rows, columns).coalesce(1)
     if strict is None:
         return objects
     values = strict.where("reason IS NOT NULL").select(
         "object", "digest", "length", "entity", "seq", "reason", "fields",
-        F.lit(now).alias("quarantined_at"), F.lit(batch.number).cast("bigint").alias("_batch"),
+        sf.lit(now).alias("quarantined_at"), sf.lit(batch.number).cast("bigint").alias("_batch"),
     )  # fmt: skip
     return values.union(objects) if bad else values
 
@@ -202,6 +216,6 @@ def _run(jobs: list[Callable[[], None]], threads: int) -> None:
             done.result()
 
 
-def _without(objects: Iterable[LandedObject], bad: list[BadObject]) -> list[LandedObject]:
+def _without(objects: Iterable[RawObject], bad: list[BadObject]) -> list[RawObject]:
     lost = {b.object for b in bad}
     return [landed for landed in objects if landed not in lost]

@@ -14,9 +14,9 @@ import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
 
-from lake_assets.raw.batches import LandedObject
+from lake_assets.raw.batches import RawObject
+from resources.landing import Landing
 
 GONE = "object gone"
 OVERWRITTEN = "object overwritten"
@@ -33,44 +33,31 @@ _UNREADABLE_NAME = re.compile(r"[*?\[\]{}\\^]|(?:^|/)[_.][^/]*$|\.(?:bz2|deflate
 """Hadoop takes these for patterns, hidden files or codecs that are not here. Firehose writes none of them."""
 
 
-class Landing(Protocol):
-    """The landing bucket, as much of it as bronze needs."""
-
-    def path(self, key: str) -> str:
-        """The object's address for Spark."""
-
-    def etag(self, key: str) -> str | None:
-        """The object's etag now, or None when it is gone."""
-
-    def chunks(self, key: str, size_bytes: int) -> Iterator[bytes]:
-        """The object's bytes."""
-
-
 @dataclass(frozen=True)
 class BadObject:
     """An object that gives no rows. `digest` is the SHA-256 of its bytes, where there are any."""
 
-    object: LandedObject
+    object: RawObject
     reason: str
     digest: str | None = None
 
 
-def unreadable_names(objects: Iterable[LandedObject]) -> list[BadObject]:
+def unreadable_names(objects: Iterable[RawObject]) -> list[BadObject]:
     """The objects that Spark would silently skip or misunderstand."""
     return [BadObject(landed, UNREADABLE) for landed in objects if _UNREADABLE_NAME.search(landed.key)]
 
 
-def bad_objects(landing: Landing, objects: Iterable[LandedObject]) -> list[BadObject]:
+def bad_objects(landing: Landing, objects: Iterable[RawObject]) -> list[BadObject]:
     """Reads each object to its end and returns those that are not whole."""
     with ThreadPoolExecutor(_THREADS) as pool:
         judged = pool.map(lambda landed: _judge(landing, landed), objects)
     return [bad for bad in judged if bad is not None]
 
 
-def changed_objects(landing: Landing, objects: Iterable[LandedObject]) -> list[BadObject]:
+def changed_objects(landing: Landing, objects: Iterable[RawObject]) -> list[BadObject]:
     """The objects that are not any more what the ledger knows: somebody removed or overwrote them."""
 
-    def look(landed: LandedObject) -> BadObject | None:
+    def look(landed: RawObject) -> BadObject | None:
         etag = landing.etag(landed.key)
         if etag is None:
             return BadObject(landed, GONE)
@@ -80,7 +67,7 @@ def changed_objects(landing: Landing, objects: Iterable[LandedObject]) -> list[B
         return [bad for bad in pool.map(look, objects) if bad is not None]
 
 
-def _judge(landing: Landing, landed: LandedObject) -> BadObject | None:
+def _judge(landing: Landing, landed: RawObject) -> BadObject | None:
     etag = landing.etag(landed.key)
     if etag is None:
         return BadObject(landed, GONE)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pyspark.sql import functions as F
+from pyspark.sql import functions as sf
 
 from lake_assets.raw import progress
 from lake_assets.transforms import schemas
@@ -77,9 +77,16 @@ def progress_name(entity: str) -> str:
 
 def count_verdicts(tables: LakeTables) -> dict[str, int]:
     """How many manifests have which verdict now."""
-    latest = F.max_by("verdict", "checked_at").alias("verdict")
+    latest = sf.max_by("verdict", "checked_at").alias("verdict")
     with spark_errors("counting the verdicts"):
-        rows = tables.read("ops", "completeness").groupBy("entity", "seq_from", "seq_to").agg(latest).groupBy("verdict").count().collect()
+        rows = (
+            tables.read("ops", "completeness")
+            .groupBy("entity", "seq_from", "seq_to")
+            .agg(latest)
+            .groupBy("verdict")
+            .count()
+            .collect()
+        )
     return {row.verdict: row["count"] for row in rows}
 
 
@@ -110,17 +117,23 @@ def _compare_sql(tables: LakeTables, entity: str, behind: int) -> str:
     SELECT '{entity}' AS entity, seq_from, seq_to, any_value(revision) AS revision, any_value(events) AS events,
       count(_seq) AS found, any_value(dead_letters) AS dead_letters, any_value(closed_at) AS closed_at,
       pmod(coalesce(sum(CAST(_digest AS DECIMAL(38, 0))), 0), {DIGESTS}) = CAST(any_value(digest) AS DECIMAL(38, 0)) AS same
-    FROM manifests LEFT JOIN events ON _seq > seq_from AND _seq <= seq_to GROUP BY seq_from, seq_to)"""
+    FROM manifests LEFT JOIN events ON _seq > seq_from AND _seq <= seq_to GROUP BY seq_from, seq_to)"""  # noqa: S608
 
 
 def _record(tables: LakeTables, verdicts: list[Verdict]) -> None:
     """Appends the verdicts that differ from the last known of their manifest."""
     if not verdicts:
         return
-    last = F.max_by(F.struct("revision", "found", "verdict"), "checked_at").alias("last")
+    last = sf.max_by(sf.struct("revision", "found", "verdict"), "checked_at").alias("last")
     lowest = min(verdict.seq_from for verdict in verdicts)
     with spark_errors("recording the verdicts"):
-        rows = tables.read("ops", "completeness").where(F.col("seq_to") > lowest).groupBy("entity", "seq_from", "seq_to").agg(last).collect()
+        rows = (
+            tables.read("ops", "completeness")
+            .where(sf.col("seq_to") > lowest)
+            .groupBy("entity", "seq_from", "seq_to")
+            .agg(last)
+            .collect()
+        )
         known = {(row.entity, row.seq_from, row.seq_to): tuple(row.last) for row in rows}
         now = datetime.now(UTC)
         new = [

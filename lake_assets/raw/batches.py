@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pyspark.sql import functions as F
+from pyspark.sql import functions as sf
 
 from lake_assets.raw import progress
 from lake_assets.transforms import schemas
@@ -21,7 +21,7 @@ FINISHED = "batches"
 
 
 @dataclass(frozen=True)
-class LandedObject:
+class RawObject:
     """A raw object by its identity. `key` is its name in the landing bucket."""
 
     key: str
@@ -34,7 +34,7 @@ class Batch:
     """What is loaded together. It never changes, so that loading it again gives the same rows."""
 
     number: int
-    objects: tuple[LandedObject, ...]
+    objects: tuple[RawObject, ...]
     generation: int = 0
 
     @property
@@ -56,10 +56,10 @@ class Counts:
 def read_batch(tables: LakeTables, number: int, generation: int = 0) -> Batch:
     """The batch with its objects, in the order of their names. Raises LookupError for one that the ledger does not have."""
     with spark_errors(f"reading batch {number}"):
-        rows = tables.read("ops", "objects").where(F.col("_batch") == number).collect()
+        rows = tables.read("ops", "objects").where(sf.col("_batch") == number).collect()
     if not rows:
         raise LookupError(f"the ledger has no batch {number}")
-    objects = sorted((LandedObject(row.object, row.etag, row.size_bytes) for row in rows), key=lambda o: (o.key, o.etag))
+    objects = sorted((RawObject(row.object, row.etag, row.size_bytes) for row in rows), key=lambda o: (o.key, o.etag))
     return Batch(number, tuple(objects), generation)
 
 
@@ -68,9 +68,9 @@ def pending_batches(tables: LakeTables) -> list[int]:
     behind = finished_below(tables)
     with spark_errors("listing the batches"):
         # One look at both tables: each alone costs as much again.
-        ledger = tables.read("ops", "objects").where(F.col("_batch") > behind).select("_batch", F.lit(0).alias("done"))
-        closed = tables.read("ops", "batches").where(F.col("_batch") > behind).select("_batch", F.lit(1).alias("done"))
-        rows = ledger.union(closed).groupBy("_batch").agg(F.max("done").alias("done")).where("done = 0").collect()
+        ledger = tables.read("ops", "objects").where(sf.col("_batch") > behind).select("_batch", sf.lit(0).alias("done"))
+        closed = tables.read("ops", "batches").where(sf.col("_batch") > behind).select("_batch", sf.lit(1).alias("done"))
+        rows = ledger.union(closed).groupBy("_batch").agg(sf.max("done").alias("done")).where("done = 0").collect()
     return sorted(row._batch for row in rows)
 
 

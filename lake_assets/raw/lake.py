@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from publisher.contracts import Contract
-
 from lake_assets.raw import progress
 from lake_assets.transforms import schemas
 from lake_assets.transforms.schemas import Columns
+from publisher.contracts import Contract
 from resources.tables import LakeTables
 
 FINGERPRINT = "schemas"

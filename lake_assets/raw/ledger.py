@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from pyspark.sql import functions as F
+from pyspark.sql import functions as sf
 
 from lake_assets.raw.batches import finished_below
 from lake_assets.transforms import schemas
@@ -65,7 +65,8 @@ class _Found:
         if match is None:
             return _NO_HOUR
         try:
-            return datetime(*map(int, match.groups()), tzinfo=UTC)  # type: ignore[arg-type]
+            year, month, day, hour = map(int, match.groups())
+            return datetime(year, month, day, hour, tzinfo=UTC)
         except ValueError:
             return _NO_HOUR
 
@@ -114,7 +115,8 @@ def _told(messages: Iterable[Message], landing: Landing) -> Iterator[_Found]:
     for message in messages:
         for told in message.objects:
             if told.bucket == landing.bucket and told.key.startswith(landing.prefix + RAW):
-                yield _Found(told.key, told.etag, told.size, "event")
+                # An event without an etag names no version: the one that is there now, if any.
+                yield _Found(told.key, told.etag or landing.etag(told.key) or "", told.size, "event")
 
 
 def _listed(landing: Landing, hours: int) -> Iterator[_Found]:
@@ -128,7 +130,12 @@ def _known(tables: LakeTables, found: Iterable[_Found]) -> set[Identity]:
     found = list(found)
     days, keys = {item.day for item in found}, {item.key for item in found}
     with spark_errors("looking up the ledger"):
-        rows = tables.read("ops", "objects").where(F.col("day").isin(*days) & F.col("object").isin(*keys)).select("object", "etag").collect()
+        rows = (
+            tables.read("ops", "objects")
+            .where(sf.col("day").isin(*days) & sf.col("object").isin(*keys))
+            .select("object", "etag")
+            .collect()
+        )
     return {(row.object, row.etag) for row in rows}
 
 
@@ -150,7 +157,7 @@ def _next_batch(tables: LakeTables) -> int:
     """One above every batch that was ever made; looks only at those that are not long finished."""
     behind = finished_below(tables)
     with spark_errors("numbering batches"):
-        rows = tables.read("ops", "objects").where(F.col("_batch") > behind).agg(F.max("_batch").alias("last")).collect()
+        rows = tables.read("ops", "objects").where(sf.col("_batch") > behind).agg(sf.max("_batch").alias("last")).collect()
     return max(behind, rows[0].last or 0) + 1
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from pyspark.sql import functions as F
+from pyspark.sql import functions as sf
 
 from lake_assets.transforms import schemas
 from resources.spark import spark_errors
@@ -42,7 +42,7 @@ def read_all(tables: LakeTables) -> dict[str, Progress]:
 def read(tables: LakeTables, name: str) -> Progress | None:
     """One process' progress, or None before its first step."""
     with spark_errors("reading the progress"):
-        rows = tables.read("ops", NAME).where(F.col("name") == name).collect()
+        rows = tables.read("ops", NAME).where(sf.col("name") == name).collect()
     return Progress(name, rows[0].position, rows[0].at, rows[0].note) if rows else None
 
 

@@ -14,11 +14,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-from publisher.contracts import Contract
+from pyspark.sql import functions as sf
 
 from lake_assets.transforms import schemas
 from lake_assets.transforms.winners import IS_DELETE, order_sql, tombstones, winners
+from publisher.contracts import Contract
 from resources.spark import spark_errors
 from resources.tables import LakeTables
 
@@ -54,7 +54,9 @@ class BatchContents:
 def batch_contents(tables: LakeTables, entities: Iterable[str], batch: int) -> dict[str, BatchContents]:
     """Looks once at all entities; those that the batch does not hold are left out."""
     parts = [
-        _events(tables, entity, batch).select(F.lit(entity).alias("entity"), "_seq", "_digest", F.expr(IS_DELETE).alias("deleted"))
+        _events(tables, entity, batch).select(
+            sf.lit(entity).alias("entity"), "_seq", "_digest", sf.expr(IS_DELETE).alias("deleted")
+        )
         for entity in entities
     ]
     if not parts:
@@ -63,10 +65,12 @@ def batch_contents(tables: LakeTables, entities: Iterable[str], batch: int) -> d
     for part in parts[1:]:
         every = every.union(part)
     by_seq = every.groupBy("entity", "_seq").agg(
-        F.count("*").alias("events"), F.count_if("deleted").alias("deletes"), F.countDistinct("_digest").alias("contents")
+        sf.count("*").alias("events"), sf.count_if("deleted").alias("deletes"), sf.countDistinct("_digest").alias("contents")
     )
     summed = by_seq.groupBy("entity").agg(
-        F.sum("events").alias("events"), F.sum("deletes").alias("deletes"), F.count_if(F.col("contents") > 1).alias("conflicts")
+        sf.sum("events").alias("events"),
+        sf.sum("deletes").alias("deletes"),
+        sf.count_if(sf.col("contents") > 1).alias("conflicts"),
     )
     with spark_errors(f"looking at batch {batch} in bronze"):
         rows = summed.collect()
@@ -95,13 +99,15 @@ def merge_batch(
     entity = contract.entity
     columns = [name for name, *_ in schemas.silver(contract)]
     source = _with_tombstones(tables, winners(_events(tables, entity, batch), "_key"), entity)
-    source = source.select(*columns, F.expr(IS_DELETE).alias("deleted"), "dead")
+    source = source.select(*columns, sf.expr(IS_DELETE).alias("deleted"), "dead")
     assignments = ", ".join(f"t.`{name}` = s.`{name}`" for name in columns)
     inserted = ", ".join(f"`{name}`" for name in columns)
     values = ", ".join(f"s.`{name}`" for name in columns)
     newer = f"{_S_ORDER} > {_T_ORDER}"
     clauses = (
-        f"ON t._key = s._key WHEN MATCHED AND s.deleted AND {newer} THEN DELETE WHEN MATCHED AND {newer} THEN UPDATE SET {assignments} "
+        "ON t._key = s._key "  # noqa: S608 (names from the contract)
+        f"WHEN MATCHED AND s.deleted AND {newer} THEN DELETE "
+        f"WHEN MATCHED AND {newer} THEN UPDATE SET {assignments} "
         f"WHEN NOT MATCHED AND NOT s.deleted AND NOT s.dead THEN INSERT ({inserted}) VALUES ({values})"
     )
     merged = tables.merge("silver", entity, source, clauses, batch=batch, generation=generation)
@@ -129,17 +135,16 @@ def merge_entities(
 
 
 def _events(tables: LakeTables, entity: str, batch: int) -> DataFrame:
-    return tables.read("bronze", entity).where(F.col("_batch") == batch)
+    return tables.read("bronze", entity).where(sf.col("_batch") == batch)
 
 
 def _with_tombstones(tables: LakeTables, won: DataFrame, entity: str) -> DataFrame:
     """Adds `dead`: whether a delete that comes after the winner is known, from this batch or an earlier one."""
     buried = (
         tables.read("ops", "tombstones")
-        .where(F.col("entity") == entity)
-        .select(F.col("key").alias("buried"), F.expr(order_sql("seq", "contract", "digest")).alias("burial"))
+        .where(sf.col("entity") == entity)
+        .select(sf.col("key").alias("buried"), sf.expr(order_sql("seq", "contract", "digest")).alias("burial"))
     )
     joined = won.join(buried, won["_key"] == buried["buried"], "left")
     order = order_sql("_seq", "_contract", "_digest")
-    return joined.withColumn("dead", F.expr(f"coalesce(burial >= {order}, false)")).drop("buried", "burial")
-
+    return joined.withColumn("dead", sf.expr(f"coalesce(burial >= {order}, false)")).drop("buried", "burial")

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyspark.sql import functions as F
-from publisher.contracts import Contract
+from pyspark.sql import functions as sf
 
 from lake_assets.raw import progress
 from lake_assets.transforms import schemas
 from lake_assets.transforms.scd2 import spans
+from publisher.contracts import Contract
 from resources.spark import spark_errors
 from resources.tables import LakeTables
 
@@ -50,12 +50,23 @@ def update_history(
     if upto_batch <= behind:
         return HistoryResult(entity, behind, behind, 0, 0)
     columns = [name for name, *_ in schemas.history(contract)]
-    fresh = tables.read("bronze", entity).where(F.col("_batch").between(behind + 1, upto_batch))
-    needed = [*(name for name, *_ in schemas.record(contract)), "_key", "_subject", "_op", "_committed_at", "_contract", "_digest", "_seq"]
+    fresh = tables.read("bronze", entity).where(sf.col("_batch").between(behind + 1, upto_batch))
+    needed = [
+        *(name for name, *_ in schemas.record(contract)),
+        "_key",
+        "_subject",
+        "_op",
+        "_committed_at",
+        "_contract",
+        "_digest",
+        "_seq",
+    ]
     known_rows = tables.read("silver", f"{entity}_history").withColumnRenamed("_seq_from", "_seq")
-    affected = known_rows.join(F.broadcast(fresh.select("_key").distinct()), "_key", "left_semi")
+    affected = known_rows.join(sf.broadcast(fresh.select("_key").distinct()), "_key", "left_semi")
     source = spans(fresh.select(*needed).unionByName(affected.select(*needed)), columns)
-    changed = " OR ".join(f"NOT t.{name} <=> s.{name}" for name in ("_digest", "_seq_to", "_valid_from", "_valid_to", "_is_current"))
+    changed = " OR ".join(
+        f"NOT t.{name} <=> s.{name}" for name in ("_digest", "_seq_to", "_valid_from", "_valid_to", "_is_current")
+    )
     clauses = (
         f"ON t._key = s._key AND t._seq_from = s._seq_from WHEN MATCHED AND ({changed}) THEN UPDATE SET * "
         "WHEN NOT MATCHED THEN INSERT *"

@@ -14,7 +14,7 @@ import re
 from functools import reduce
 
 from pyspark.sql import Column
-from pyspark.sql import functions as F
+from pyspark.sql import functions as sf
 
 from lake_assets.transforms.validate import MAX_SEQ, MAX_VALUE_BYTES, PLAIN, EntityRule, FieldRule, Rules
 
@@ -82,16 +82,16 @@ def parsed_schema(rules: Rules) -> str:
 
 def entity_of(line: Column) -> Column:
     """The entity that a canonical line names; the empty text for any other line."""
-    return F.regexp_extract(line, r'\A\{"entity":"([a-z_][a-z0-9_]*)"', 1)
+    return sf.regexp_extract(line, r'\A\{"entity":"([a-z_][a-z0-9_]*)"', 1)
 
 
 def is_canonical(line: Column, entity: Column, parsed: Column, rules: Rules) -> Column:
     """Whether a line is an event of `entity`, exactly as the publisher writes it and inside its domains. Never null."""
-    outcome: Column = F.lit(False)
+    outcome: Column = sf.lit(False)
     for rule in rules.values():
-        matches = line.rlike(line_pattern(rule)) & reduce(Column.__and__, _predicates(parsed, rule), F.lit(True))
-        outcome = F.when(entity == rule.entity, matches).otherwise(outcome)
-    return F.coalesce((F.octet_length(line) <= MAX_VALUE_BYTES) & outcome, F.lit(False))
+        matches = line.rlike(line_pattern(rule)) & reduce(Column.__and__, _predicates(parsed, rule), sf.lit(True))
+        outcome = sf.when(entity == rule.entity, matches).otherwise(outcome)
+    return sf.coalesce((sf.octet_length(line) <= MAX_VALUE_BYTES) & outcome, sf.lit(False))
 
 
 def _predicates(parsed: Column, rule: EntityRule) -> list[Column]:
@@ -117,4 +117,4 @@ def _allows(text: Column, field: FieldRule) -> Column | None:
         checks.append(text.rlike(rf"\A(?:{field.pattern})\z"))
     if not checks:
         return None
-    return text.isNull() | F.coalesce(reduce(Column.__and__, checks), F.lit(False))
+    return text.isNull() | sf.coalesce(reduce(Column.__and__, checks), sf.lit(False))

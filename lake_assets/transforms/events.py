@@ -6,7 +6,7 @@ Belongs here: the shape of bronze's rows and of manifests. Not here: whether a l
 from __future__ import annotations
 
 from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import functions as sf
 
 from lake_assets.transforms.validate import EntityRule
 
@@ -19,33 +19,33 @@ def typed_events(lines: DataFrame, rule: EntityRule, batch: int) -> DataFrame:
     `_digest` is the XXH64 (seed 42) of the line, as a signed number. A delete has nulls in the record's columns.
     """
     event = _parsed(lines, rule)
-    record = [_typed(F.col("event.record")[field.name], field.type).alias(field.name) for field in rule.fields]
-    subject = F.col("event.subject") if rule.has_subject else F.lit(None).cast("string")
+    record = [_typed(sf.col("event.record")[field.name], field.type).alias(field.name) for field in rule.fields]
+    subject = sf.col("event.subject") if rule.has_subject else sf.lit(None).cast("string")
     return event.select(
         *record,
-        F.col("event.op").alias("_op"),
-        F.col("event.key").alias("_key"),
-        _typed(F.col("event.seq"), "integer").alias("_seq"),
+        sf.col("event.op").alias("_op"),
+        sf.col("event.key").alias("_key"),
+        _typed(sf.col("event.seq"), "integer").alias("_seq"),
         subject.alias("_subject"),
-        _typed(F.col("event.committed_at"), "timestamp").alias("_committed_at"),
-        F.col("event.contract").alias("_contract"),
-        F.xxhash64("line").alias("_digest"),
-        F.col("object").alias("_object"),
-        F.lit(batch).cast("bigint").alias("_batch"),
+        _typed(sf.col("event.committed_at"), "timestamp").alias("_committed_at"),
+        sf.col("event.contract").alias("_contract"),
+        sf.xxhash64("line").alias("_digest"),
+        sf.col("object").alias("_object"),
+        sf.lit(batch).cast("bigint").alias("_batch"),
     )
 
 
 def typed_manifests(lines: DataFrame, rule: EntityRule, batch: int) -> DataFrame:
     """The rows of `ops/manifests`: the record's fields, and where each manifest came from."""
     event = _parsed(lines, rule)
-    record = [_typed(F.col("event.record")[field.name], field.type).alias(field.name) for field in rule.fields]
-    return event.select(*record, F.col("object").alias("_object"), F.lit(batch).cast("bigint").alias("_batch"))
+    record = [_typed(sf.col("event.record")[field.name], field.type).alias(field.name) for field in rule.fields]
+    return event.select(*record, sf.col("object").alias("_object"), sf.lit(batch).cast("bigint").alias("_batch"))
 
 
 def _parsed(lines: DataFrame, rule: EntityRule) -> DataFrame:
     record = ", ".join(f"`{field.name}`: STRING" for field in rule.fields)
     schema = f"op STRING, key STRING, seq STRING, subject STRING, committed_at STRING, contract STRING, record STRUCT<{record}>"
-    return lines.select("object", "line", F.from_json("line", schema).alias("event"))
+    return lines.select("object", "line", sf.from_json("line", schema).alias("event"))
 
 
 def _typed(text: Column, kind: str) -> Column:

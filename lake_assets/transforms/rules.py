@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lake_assets.transforms.validate import MAX_SEQ, EntityRule, FieldRule, Rules
 from publisher.contracts import Contract, Field
 from publisher.wire import DELETES, MANIFEST, MANIFEST_VERSION, UPSERTS
-
-from lake_assets.transforms.validate import MAX_SEQ, EntityRule, FieldRule, Rules
 
 PSEUDONYM = "^[0-9a-f]{32}$"
 _PRECISION = {
@@ -56,8 +55,11 @@ def _field_rule(field: Field) -> FieldRule:
     )
 
 
+def _count(name: str) -> FieldRule:
+    return FieldRule(name, "integer", minimum=0, maximum=MAX_SEQ)
+
+
 def _manifest_rule(entities: tuple[str, ...]) -> EntityRule:
-    count = {"minimum": 0, "maximum": MAX_SEQ}
     return EntityRule(
         entity=MANIFEST,
         versions=(MANIFEST_VERSION,),
@@ -66,16 +68,16 @@ def _manifest_rule(entities: tuple[str, ...]) -> EntityRule:
         has_subject=False,
         key=FieldRule("key", "string", values=entities),
         subject=FieldRule("subject", "string"),
-        seq=FieldRule("seq", "integer", **count),
+        seq=_count("seq"),
         committed_at=FieldRule("committed_at", "timestamp"),
         fields=(
             FieldRule("of", "string", values=entities),
-            FieldRule("seq_from", "integer", **count),
-            FieldRule("seq_to", "integer", **count),
-            FieldRule("revision", "integer", **count),
+            _count("seq_from"),
+            _count("seq_to"),
+            _count("revision"),
             FieldRule("closed_at", "timestamp"),
-            FieldRule("events", "integer", **count),
-            FieldRule("dead_letters", "integer", **count),
+            _count("events"),
+            _count("dead_letters"),
             FieldRule("digest", "string", pattern="^(0|[1-9][0-9]{0,19})$"),
         ),
         seq_field="seq_to",

@@ -6,7 +6,7 @@ Belongs here: from events to spans. Not here: which keys to look at, writing (`s
 from __future__ import annotations
 
 from pyspark.sql import DataFrame, Window
-from pyspark.sql import functions as F
+from pyspark.sql import functions as sf
 
 from lake_assets.transforms.winners import is_delete, winners
 
@@ -21,10 +21,10 @@ def spans(events: DataFrame, columns: list[str]) -> DataFrame:
     running = ordered.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     return (
         winners(events, "_key", "_seq")
-        .withColumn("_valid_from", F.max("_committed_at").over(running))
-        .withColumn("_seq_to", F.lead("_seq").over(ordered))
-        .withColumn("_valid_to", F.lead("_valid_from").over(ordered))
-        .withColumn("_is_current", F.col("_seq_to").isNull() & ~is_delete())
+        .withColumn("_valid_from", sf.max("_committed_at").over(running))
+        .withColumn("_seq_to", sf.lead("_seq").over(ordered))
+        .withColumn("_valid_to", sf.lead("_valid_from").over(ordered))
+        .withColumn("_is_current", sf.col("_seq_to").isNull() & ~is_delete())
         .withColumnRenamed("_seq", "_seq_from")
         .select(*columns)
     )

@@ -9,17 +9,18 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from pyspark.sql import types as T
+from pyspark.sql import types
+
 from publisher.contracts import Contract
 
-TYPES: dict[str, T.DataType] = {
-    "string": T.StringType(),
-    "boolean": T.BooleanType(),
-    "integer": T.LongType(),
-    "date": T.DateType(),
-    "timestamp": T.TimestampType(),
-    "strings": T.ArrayType(T.StringType()),
-    "decimal": T.DecimalType(20, 0),
+TYPES: dict[str, types.DataType] = {
+    "string": types.StringType(),
+    "boolean": types.BooleanType(),
+    "integer": types.LongType(),
+    "date": types.DateType(),
+    "timestamp": types.TimestampType(),
+    "strings": types.ArrayType(types.StringType()),
+    "decimal": types.DecimalType(20, 0),
 }
 
 _OP = ("_op", "string", "insert, update, snapshot (backfill), delete or erase.")
@@ -105,9 +106,9 @@ PROGRESS: Columns = [
 ]
 
 
-def struct(columns: Columns) -> T.StructType:
+def struct(columns: Columns) -> types.StructType:
     """Columns as Spark's type; the descriptions become comments."""
-    return T.StructType([T.StructField(name, TYPES[kind], True, {"comment": text}) for name, kind, text in columns])
+    return types.StructType([types.StructField(name, TYPES[kind], True, {"comment": text}) for name, kind, text in columns])
 
 
 def record(contract: Contract) -> Columns:

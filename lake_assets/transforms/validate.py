@@ -39,7 +39,7 @@ MAX_INTEGER_DIGITS = 20
 
 DATE = re.compile(r"(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}")
 TIMESTAMP = re.compile(r"(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
-PLAIN = re.compile(r'[ !#-\[\]-~]*')
+PLAIN = re.compile(r"[ !#-\[\]-~]*")
 """What any text of a contract is made of: printable ASCII without quote and backslash, so that JSON writes it one way only."""
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}")
@@ -105,6 +105,12 @@ class Rejected:
     seq: int | None
     digest: str
     length: int
+
+
+def as_row(outcome: Accepted | Rejected) -> dict[str, Any]:
+    """An outcome as a flat row; what it does not have is left out."""
+    row = dict(vars(outcome))
+    return row if isinstance(outcome, Accepted) else {**row, "fields": list(outcome.fields)}
 
 
 @dataclass(frozen=True)

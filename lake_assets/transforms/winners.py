@@ -8,7 +8,8 @@ The order is (`_seq`, version of `_contract`, `_digest`): total over different c
 from __future__ import annotations
 
 from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import functions as sf
+
 from publisher.wire import DELETES
 
 IS_DELETE = f"_op IN ({', '.join(repr(op) for op in sorted(DELETES))})"
@@ -24,22 +25,21 @@ ORDER = order_sql("_seq", "_contract", "_digest")
 
 
 def is_delete() -> Column:
-    return F.expr(IS_DELETE)
+    return sf.expr(IS_DELETE)
 
 
 def winners(events: DataFrame, *keys: str) -> DataFrame:
     """The winning row of each group of `keys`, whole."""
-    best = F.max_by(F.struct(*(F.col(name) for name in events.columns)), F.expr(ORDER)).alias("row")
+    best = sf.max_by(sf.struct(*(sf.col(name) for name in events.columns)), sf.expr(ORDER)).alias("row")
     return events.groupBy(*keys).agg(best).select("row.*")
 
 
 def tombstones(events: DataFrame, entity: str) -> DataFrame:
     """The last delete of each key that has one: rows of `ops/tombstones`."""
     return winners(events.where(is_delete()), "_key").select(
-        F.lit(entity).alias("entity"),
-        F.col("_key").alias("key"),
-        F.col("_seq").alias("seq"),
-        F.col("_contract").alias("contract"),
-        F.col("_digest").alias("digest"),
+        sf.lit(entity).alias("entity"),
+        sf.col("_key").alias("key"),
+        sf.col("_seq").alias("seq"),
+        sf.col("_contract").alias("contract"),
+        sf.col("_digest").alias("digest"),
     )
-

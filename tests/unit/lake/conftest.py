@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from publisher.contracts import load_contracts
 
 from lake_assets.transforms.rules import rules_of
 from lake_assets.transforms.validate import Rules
+from publisher.contracts import load_contracts
 
 
 @pytest.fixture(scope="session")

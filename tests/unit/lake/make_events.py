@@ -10,11 +10,12 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from lake_assets.transforms.validate import EntityRule, FieldRule
 from publisher import wire
 
-from lake_assets.transforms.validate import EntityRule, FieldRule
-
 START = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
+
+
 def pseudonym(n: int) -> str:
     return hashlib.md5(f"key{n}".encode()).hexdigest()
 
@@ -38,7 +39,9 @@ def value_of(field: FieldRule, n: int) -> Any:
     return next(text for text in candidates if re.fullmatch(str(field.pattern), text))
 
 
-def event(rule: EntityRule, key: int, seq: int, *, op: str = "insert", salt: int = 0, at: datetime | None = None) -> dict[str, Any]:
+def event(
+    rule: EntityRule, key: int, seq: int, *, op: str = "insert", salt: int = 0, at: datetime | None = None
+) -> dict[str, Any]:
     """A valid event of `rule` as a dictionary in wire order; other `salt`, other contents."""
     n = seq * 7 + key + salt
     when = wire.cut_time(at or START + timedelta(minutes=seq), "hour")

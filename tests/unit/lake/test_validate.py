@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from publisher.wire import MANIFEST
 
 from lake_assets.transforms import validate as v
 from lake_assets.transforms.canonical import line_pattern
 from lake_assets.transforms.validate import Accepted, Rejected, Rules, judge_line
+from publisher.wire import MANIFEST
 from tests.unit.lake.make_events import event, line
 
 SECRET = "Margaret Hamilton, 7 Elm Road"
@@ -173,7 +173,11 @@ def test_the_fast_paths_expression_fixes_all_but_the_domains(data: st.DataObject
     rule = data.draw(st.sampled_from([rule for name, rule in rules.items() if name != MANIFEST]))
     raw = line(event(rule, data.draw(st.integers(0, 50)), 1, op=data.draw(st.sampled_from((*rule.writes, *rule.deletes)))))
     at = data.draw(st.integers(0, len(raw)))
-    changed = raw[:at] + data.draw(st.sampled_from([b"", b'"', b",", b" ", b"0", b"\\", b"null", b"\xff"])) + raw[at + data.draw(st.integers(0, 2)) :]
+    changed = (
+        raw[:at]
+        + data.draw(st.sampled_from([b"", b'"', b",", b" ", b"0", b"\\", b"null", b"\xff"]))
+        + raw[at + data.draw(st.integers(0, 2)) :]
+    )
     text = changed.decode("utf-8", "replace")
     if re.search(line_pattern(rule).replace(r"\z", r"\Z"), text):
         for outcome in judge(changed, rules):

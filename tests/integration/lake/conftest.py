@@ -1,0 +1,90 @@
+"""A small lake on the real Spark, a landing bucket with its queue on the real emulator.
+
+Belongs here: what the lake's tests share. Not here: events (tests/unit/lake/make_events.py).
+
+A lake of three entities, in a local folder: making a table costs a second, and nothing here depends on how many there are.
+"""
+
+from __future__ import annotations
+
+import gzip
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.cloud.ministack import Ministack
+from demo.cloud.provision import provision
+from lake_assets.raw.lake import ensure_lake
+from lake_assets.transforms.rules import rules_of
+from lake_assets.transforms.validate import Rules
+from publisher.contracts import Contract, load_contracts
+from resources.landing import Landing
+from resources.notifications import Notifications
+from resources.spark import close_session, open_session
+from resources.tables import LakeTables
+from tests.fixtures.spark import SparkTestServer
+
+ENTITIES = ("customers", "creditors", "debts")
+
+
+@pytest.fixture(scope="package")
+def contracts() -> dict[str, Contract]:
+    every = load_contracts(Path("contracts"))
+    return {entity: every[entity] for entity in ENTITIES}
+
+
+@pytest.fixture(scope="package")
+def rules(contracts: dict[str, Contract]) -> Rules:
+    return rules_of(contracts)
+
+
+@dataclass
+class Lake:
+    """An empty lake, its landing bucket and queue. `tables` is this test module's session."""
+
+    remote: str
+    uri: str
+    tables: LakeTables
+    landing: Landing
+    notifications: Notifications
+    s3: Any
+    prefix: str = field(default="raw/2026/11/24/04/")
+
+    def put(self, name: str, body: bytes) -> str:
+        """Puts an object as it is; its key."""
+        key = f"{self.prefix}{name}"
+        self.s3.put_object(Bucket=self.landing.bucket, Key=key, Body=body)
+        return key
+
+    def land(self, name: str, lines: list[bytes]) -> str:
+        """Puts lines as Firehose does; the object's key."""
+        return self.put(name, gzip.compress(b"".join(line + b"\n" for line in lines)))
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[LakeTables]:
+        session = open_session(self.remote)
+        try:
+            yield LakeTables(session, self.uri)
+        finally:
+            close_session(session)
+
+
+@pytest.fixture(scope="module")
+def lake(
+    spark_server: SparkTestServer, cloud: Ministack, contracts: dict[str, Contract], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Lake]:
+    """An empty lake with all its tables."""
+    names = provision(cloud.environment(), prefix=f"t{secrets.token_hex(5)}-", shards=1)
+    session = open_session(spark_server.remote)
+    uri = (tmp_path_factory.mktemp("lake") / "lake").as_uri()
+    tables = LakeTables(session, uri)
+    ensure_lake(tables, contracts)
+    s3 = cloud.client("s3")
+    queue = Notifications(names["LANDED_QUEUE_URL"], cloud.client("sqs"))
+    yield Lake(spark_server.remote, uri, tables, Landing(names["LANDING_URI"], s3), queue, s3)
+    close_session(session)
