@@ -204,6 +204,33 @@ def test_a_signal_ends_the_relay_with_nothing_under_way(
     assert len([e for e in arrived(cloud, environment) if e["entity"] == "creditors"]) == 120
 
 
+def test_a_relay_that_loses_its_session_starts_again_and_manifests_are_had_beside_it(
+    cloud: Ministack, environment: dict[str, str], application: Platform, tmp_path: Path
+) -> None:
+    process = start(environment, tmp_path / "log")
+    try:
+        application.creditor()
+        wait_for(lambda: application.sql("SELECT count(*) FROM publisher.outbox") == [(0,)], 60)
+        application.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'publisher relay'")
+        application.creditor()
+        wait_for(lambda: application.sql("SELECT count(*) FROM publisher.outbox") == [(0,)], 60)
+        assert run(environment, "manifest").stdout == "everything committed before is sent, and accounted for.\n"
+        refused = run(environment, "relay", "--once")
+        assert refused.returncode == 1
+        assert "another relay works on this database" in refused.stderr
+        assert "stop it, then give --new-epoch again" in run(environment, "install", "--new-epoch").stderr
+        assert "connected" in run(environment, "status").stdout
+        process.terminate()
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+    log = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [line["message"] for line in log].count("session lost: starting again") == 1
+    events = arrived(cloud, environment)
+    assert len({event["seq"] for event in events if event["entity"] == "creditors"}) == 2
+    assert sum(event["record"]["events"] for event in events if event["entity"] == "_manifest") == 2
+
+
 def test_killed_relays_lose_nothing_and_repeat_the_same_content(
     cloud: Ministack, environment: dict[str, str], application: Platform, tmp_path: Path
 ) -> None:
