@@ -1,6 +1,6 @@
 """Relays in tests: one in a thread, one that dies, and what a sink holds.
 
-Belongs here: helpers of several test modules. Not here: fixtures, assertions about promises.
+Belongs here: what several test modules use. Not here: fixtures, assertions about promises.
 """
 
 from __future__ import annotations
