@@ -13,6 +13,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import psycopg
+from botocore.exceptions import BotoCoreError, ClientError
+
 from demo.cloud.provision import unwrap_data_key
 from demo.errors import DemoError, SettingMissing
 from demo.leakscan.errors import LeakScanError
@@ -43,6 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
         report = _scan_folders(parsed) if parsed.folder else _scan_everything(parsed)
     except DemoError as error:
         print(error, file=sys.stderr)
+        return INCOMPLETE
+    except (BotoCoreError, ClientError, psycopg.Error) as error:
+        print(f"The local cloud or the database did not answer ({type(error).__name__}): is the demo running?", file=sys.stderr)
         return INCOMPLETE
     for line in report.lines():
         print(line)

@@ -9,6 +9,7 @@ import gzip
 import io
 import sqlite3
 import tempfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -49,10 +50,7 @@ def _sqlite(texts: list[bytes]) -> bytes:
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("CREATE TABLE controls (number INTEGER PRIMARY KEY, content TEXT, bytes BLOB)")
             for number, text in enumerate(texts):
-                as_text = number % 2 == 0
-                connection.execute(
-                    "INSERT INTO controls VALUES (?, ?, ?)",
-                    (number, text.decode() if as_text else None, None if as_text else text),
-                )
+                row = ((text.decode(), None), (None, text), (None, zlib.compress(text)))[number % 3]
+                connection.execute("INSERT INTO controls VALUES (?, ?, ?)", (number, *row))
             connection.commit()
         return path.read_bytes()

@@ -42,7 +42,7 @@ def scan(sources: Sequence[Source], needles: Needles, *, processes: int = 2, pro
         with _timed(report, "controls"):
             read = list(sources)
             for source in sources:
-                read += planted.enter_context(source.plant(controls.documents[source.name]))
+                read += planted.enter_context(source.plant(controls.documents.get(source.name, {})))
         with _timed(report, "read and search"):
             items = [item for source in read for item in source.items()]
             results = workers.run(items, searcher, _told(progress, len(items)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,7 @@ from demo.leakscan.errors import Unreadable
 
 _ROWS = 500
 _WAL = "-wal"
+_ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")  # so Dagster keeps its snapshots
 
 
 def column_texts(data: bytes, log: bytes = b"") -> Iterator[bytes]:
@@ -44,4 +46,12 @@ def _rows(connection: sqlite3.Connection) -> Iterator[bytes]:
 
 
 def _text(value: bytes | int | float) -> bytes:
-    return value if isinstance(value, bytes) else str(value).encode()
+    if not isinstance(value, bytes):
+        return str(value).encode()
+    if not value.startswith(_ZLIB):
+        return value
+    machine = zlib.decompressobj()
+    try:
+        return value + b"\n" + machine.decompress(value)
+    except zlib.error:
+        return value

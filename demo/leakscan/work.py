@@ -13,13 +13,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from multiprocessing.queues import SimpleQueue
 from types import TracebackType
 
 from demo.leakscan.decode import NAME
-from demo.leakscan.errors import Gone, Unreadable
+from demo.leakscan.errors import Gone, LeakScanError, Unreadable
 from demo.leakscan.search import Searcher
 from demo.leakscan.sources.base import Item
 
@@ -68,7 +69,11 @@ class Workers:
         futures = [self._pool.submit(_search, batch) for batch in _batches(items)]
         finished = 0
         for future in as_completed(futures):
-            results = future.result()
+            try:
+                results = future.result()
+            except BrokenProcessPool:
+                said = "A process that searches was ended from outside, perhaps for want of memory: search with fewer processes."
+                raise LeakScanError(said) from None
             yield from results
             finished += len(results)
             done(finished)

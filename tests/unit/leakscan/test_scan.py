@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote_plus
 
@@ -17,7 +19,8 @@ import pytest
 
 from demo.leakscan import Needles, ScanReport, decode, scan, search
 from demo.leakscan.__main__ import main
-from demo.leakscan.sources import FilesSource
+from demo.leakscan.errors import LeakScanError
+from demo.leakscan.sources import FilesSource, Source
 
 NAME = "Jane Q. Smith-Jones"
 EMAIL = "jane.smith.tok42@example.com"
@@ -148,6 +151,45 @@ def test_a_place_that_cannot_be_read_fails_the_scan(tmp_path: Path) -> None:
     report = scanned(tmp_path)
     assert report.exit_code == 2
     assert [line for line in report.unread if "broken.parquet" in line]
+
+
+@dataclass(frozen=True)
+class Silent:
+    """A source whose items have a facet for which it plants nothing."""
+
+    name: str = "silent"
+    facet_names: tuple[str, ...] = ()
+    source: str = "silent"
+    place: str = "somewhere"
+    size: int = 1
+    planted: bool = False
+
+    def items(self) -> list[Silent]:
+        return [self]
+
+    def facets(self) -> Iterator[decode.Facet]:
+        yield decode.Facet("new format", [b"text"])
+
+    @contextmanager
+    def plant(self, documents: object) -> Iterator[list[Source]]:
+        yield []
+
+
+def test_a_place_without_controls_fails_the_scan() -> None:
+    report = scan([Silent()], Needles.of(VALUES), processes=1)
+    assert (report.exit_code, report.incomplete) == (2, ["no control proves the search of silent: new format"])
+
+
+class Deadly(Silent):
+    """Reading it ends the process."""
+
+    def facets(self) -> Iterator[decode.Facet]:
+        os._exit(9)
+
+
+def test_a_process_that_is_ended_from_outside_gets_a_sentence() -> None:
+    with pytest.raises(LeakScanError, match="fewer processes"):
+        scan([Deadly()], Needles.of(VALUES), processes=2)
 
 
 def test_no_value_to_search_for_fails_the_scan(tmp_path: Path) -> None:
