@@ -22,7 +22,7 @@ Words = NDArray[np.uint64]
 WORD = 8
 PADDING = b"\n" * (2 * WORD)
 """What a text must end with, so that a window may begin at each of its bytes."""
-BLOCK_WORDS = 1 << 15  # of one residue: with its intermediate results it fits the second-level cache
+BLOCK = 1 << 16  # with its intermediate results it fits the second-level cache
 _FIRST = np.uint64(0x9E3779B97F4A7C15)
 _SECOND = np.uint64(0xC2B2AE3D27D4EB4F)
 _COUNT_BITS = 22
@@ -57,23 +57,20 @@ class GramIndex:
         """Yields (number, start, end) of every occurrence in a text that ends with PADDING."""
         if not len(self):
             return
-        array = np.frombuffer(text, np.uint8)
-        for start in range(0, len(array) - WORD, BLOCK_WORDS * WORD):
-            yield from self._find_in_block(text, array, start)
-
-    def _find_in_block(self, text: bytes, array: Bytes, start: int) -> Iterator[tuple[int, int, int]]:
-        for residue in range(start, start + WORD):
-            count = min(BLOCK_WORDS, (len(array) - residue) // WORD)
-            if count <= 0:
-                return
-            words = array[residue : residue + count * WORD].view("<u8")
+        last = len(text) - WORD
+        for start in range(0, last, BLOCK):
+            count = min(BLOCK, last - start)
+            # Windows overlap: one begins at each byte.
+            words = np.ndarray((count,), "<u8", text, start, strides=(1,))
             places, grams = self._candidates(words)
             if len(places):
-                yield from self._verified(text, residue + places * WORD, grams)
+                yield from self._verified(text, start + places, grams)
 
     def _candidates(self, words: Words) -> tuple[NDArray[np.int64], Words]:
         windows = words if self.width == WORD else words & self._mask
         passed = np.flatnonzero(_look_up(self._first_table, windows, _FIRST, self._first_shift))
+        if not len(passed):
+            return passed, np.zeros(0, np.uint64)
         grams = windows[passed]
         again = _look_up(self._second_table, grams, _SECOND, self._second_shift)
         passed, grams = passed[again], grams[again]

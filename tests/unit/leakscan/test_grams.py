@@ -31,7 +31,7 @@ def test_it_finds_what_a_naive_search_finds_overlapping_or_not(patterns: list[by
 
 @pytest.mark.parametrize("width", [6, 8])
 def test_it_finds_a_pattern_at_every_place_also_across_blocks(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grams, "BLOCK_WORDS", 4)
+    monkeypatch.setattr(grams, "BLOCK", 32)
     pattern = b"Zq-7x!9?"[:width]
     index = GramIndex([pattern], [42], width)
     for at in range(150):
