@@ -17,7 +17,7 @@ from pyspark.sql import Row
 
 from lake_assets.bronze.conservation import count_batch
 from lake_assets.bronze.load import BronzeResult, load_batch
-from lake_assets.raw.batches import read_batch
+from lake_assets.raw.batches import Batch, RawObject, read_batch
 from lake_assets.raw.ledger import LedgerResult, register
 from lake_assets.transforms.validate import Rules
 from publisher import wire
@@ -90,7 +90,7 @@ def loaded(lake: Lake, rules: Rules) -> Loaded:
     keys = {
         "mixed": lake.land("mixed.gz", [*lines, b"", b"  \r", manifest.line]),
         "joined": lake.land("joined.gz", [b"".join(map(line, good["joined"]))]),
-        "respelled": lake.put("respelled +%41.json", json.dumps(good["respelled"][0], indent=1).replace("\n", " ").encode() + b"\r\n"
+        "respelled": lake.put("respelled.json", json.dumps(good["respelled"][0], indent=1).replace("\n", " ").encode() + b"\r\n"
                               + b" ".join(json.dumps(each).encode() for each in good["respelled"][1:])),
         "repeated": lake.land("repeated.gz", list(map(line, good["repeated"]))),
         "truncated gzip": lake.put("truncated.gz", whole[:-20]),
@@ -203,6 +203,20 @@ def test_every_value_is_accounted_for(loaded: Loaded) -> None:
 def test_loading_the_batch_again_changes_nothing(loaded: Loaded, lake: Lake, rules: Rules) -> None:
     again = load_batch(lake.tables, lake.landing, rules, read_batch(lake.tables, loaded.result.batch))
     assert (again.conservation, again.refused) == (loaded.result.conservation, loaded.result.refused)
+
+
+def test_sparks_workers_judge_the_same_and_odd_names_are_read(lake: Lake, rules: Rules) -> None:
+    """The validator goes to them by value: a cluster's workers have no lake_assets."""
+    events = [event(rules["customers"], n, 300 + n) for n in range(3)]
+    refused = changed(rules, 400, entity="customers", status=SECRET)
+    body = b"\n".join([b" ".join(json.dumps(each).encode() for each in events), refused, line(event(rules["customers"], 9, 309))])
+    key = lake.put("odd +%41 é=#,&.json", body)
+    batch = Batch(90, (RawObject(key, lake.landing.etag(key) or "", len(body)),))
+    result = load_batch(lake.tables, lake.landing, rules, batch, few_bytes=0)
+    assert (result.events, result.refused, result.conservation.holds) == ({"customers": 4}, {"outside domain": 1}, True)
+    rows = lake.tables.read("bronze", "customers").where("_batch = 90").collect()
+    assert {row._object for row in rows} == {key}
+    assert {row._digest for row in rows} >= {signed(wire.digest_of(line(each))) for each in events}
 
 
 def test_a_row_that_is_removed_breaks_conservation(loaded: Loaded, lake: Lake, rules: Rules) -> None:

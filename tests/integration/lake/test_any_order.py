@@ -1,0 +1,153 @@
+"""Proves that silver, tombstones and history are pure functions of the set of events, against an oracle in plain Python.
+
+Hypothesis chooses how the events are ordered, repeated and split into batches; many keys go through each example, since each costs
+real merges.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lake_assets.raw.lake import ensure_lake
+from lake_assets.silver.current import batch_contents, merge_batch, merge_tombstones
+from lake_assets.silver.history import update_history
+from lake_assets.transforms.events import typed_events
+from lake_assets.transforms.rules import rules_of
+from lake_assets.transforms.validate import EntityRule
+from publisher import wire
+from publisher.contracts import Contract
+from resources.tables import LakeTables
+from tests.integration.lake.conftest import Lake
+from tests.unit.lake.make_events import START, event, line, signed
+
+ENTITY = "debts"
+KEYS = 40
+
+
+def make_events(rule: EntityRule, seed: int) -> list[dict[str, Any]]:
+    """Histories of many keys: inserts, updates, deletes, keys that come back, clocks that step back, one seq with two contents."""
+    rng = random.Random(seed)
+    events = []
+    for seq in range(1, KEYS * 4):
+        key, op = rng.randrange(KEYS), rng.choice(("insert", "update", "update", "delete", "snapshot", "erase"))
+        at = START + timedelta(minutes=seq + rng.randrange(-30, 30))
+        events.append(event(rule, key, seq, op=op, at=at))
+        if rng.random() < 0.05:
+            events.append(event(rule, key, seq, op=rng.choice(("update", "delete")), salt=3, at=at))
+    return events
+
+
+def order(built: dict[str, Any]) -> tuple[Any, ...]:
+    return built["seq"], [int(part) for part in built["contract"].split(".")], signed(wire.digest_of(line(built)))
+
+
+def is_delete(built: dict[str, Any]) -> bool:
+    return built["op"] in ("delete", "erase")
+
+
+def expected_silver(events: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """Key → digest of the row that holds."""
+    best: dict[str, dict[str, Any]] = {}
+    for built in events:
+        if built["key"] not in best or order(built) > order(best[built["key"]]):
+            best[built["key"]] = built
+    return {key: order(built)[2] for key, built in best.items() if not is_delete(built)}
+
+
+def expected_tombstones(events: Iterable[dict[str, Any]]) -> dict[str, int]:
+    buried: dict[str, int] = {}
+    for built in filter(is_delete, events):
+        buried[built["key"]] = max(built["seq"], buried.get(built["key"], 0))
+    return buried
+
+
+def expected_history(events: Iterable[dict[str, Any]]) -> set[tuple[Any, ...]]:
+    best: dict[tuple[str, int], dict[str, Any]] = {}
+    for built in events:
+        at = built["key"], built["seq"]
+        if at not in best or order(built) > order(best[at]):
+            best[at] = built
+    rows = set()
+    for key in {key for key, _ in best}:
+        mine = [best[at] for at in sorted(best) if at[0] == key]
+        times = [datetime.fromisoformat(built["committed_at"]).replace(tzinfo=None) for built in mine]
+        starts = [max(times[: n + 1]) for n in range(len(mine))]
+        for n, built in enumerate(mine):
+            after = n + 1 < len(mine)
+            rows.add(
+                (
+                    key, built["op"], built["seq"], mine[n + 1]["seq"] if after else None, starts[n],
+                    starts[n + 1] if after else None, not after and not is_delete(built), order(built)[2],
+                )
+            )  # fmt: skip
+    return rows
+
+
+@pytest.fixture(scope="module")
+def contract(contracts: dict[str, Contract]) -> Contract:
+    return contracts[ENTITY]
+
+
+@given(data=st.data())
+@settings(max_examples=2, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+def test_any_order_repetition_and_split_gives_the_same_tables(
+    data: st.DataObject, lake: Lake, contract: Contract, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    rule = rules_of({ENTITY: contract})[ENTITY]
+    events = make_events(rule, data.draw(st.integers(0, 10**6), label="seed"))
+    arrivals = data.draw(st.permutations(events), label="order")[:]
+    arrivals += data.draw(st.lists(st.sampled_from(events), max_size=40), label="repeated")
+    cuts = sorted(data.draw(st.lists(st.integers(1, len(arrivals) - 1), min_size=1, max_size=2, unique=True), label="cuts"))
+    batches = [arrivals[a:b] for a, b in zip([0, *cuts], [*cuts, len(arrivals)], strict=True)]
+    tables = fresh(lake, contract, tmp_path_factory.mktemp("order"))
+    for number, batch in enumerate(batches, 1):
+        load(tables, contract, rule, number, batch)
+        if data.draw(st.booleans(), label="history after this batch"):
+            update_history(tables, contract, number)
+    update_history(tables, contract, len(batches))
+    silver = tables.read("silver", ENTITY).collect()
+    assert {row._key: row._digest for row in silver} == expected_silver(events)
+    assert len(silver) == len(expected_silver(events))
+    assert {row.key: row.seq for row in tables.read("ops", "tombstones").collect()} == expected_tombstones(events)
+    rows = [
+        (row._key, row._op, row._seq_from, row._seq_to, row._valid_from, row._valid_to, row._is_current, row._digest)
+        for row in tables.read("silver", f"{ENTITY}_history").collect()
+    ]
+    assert set(rows) == expected_history(events)
+    assert len(rows) == len(expected_history(events))
+
+
+def test_a_position_with_two_contents_is_counted_and_a_repeated_merge_changes_nothing(
+    lake: Lake, contract: Contract, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    rule = rules_of({ENTITY: contract})[ENTITY]
+    tables = fresh(lake, contract, tmp_path_factory.mktemp("conflict"))
+    first, other = event(rule, 1, 5), event(rule, 1, 5, salt=4)
+    load(tables, contract, rule, 1, [first, first, other, event(rule, 2, 6)])
+    found = batch_contents(tables, [ENTITY], 1)
+    assert (found[ENTITY].events, found[ENTITY].conflicts) == (4, 1)
+    # Another generation, so that no transaction id hides what the merge itself does.
+    again = merge_batch(tables, contract, 1, found[ENTITY], generation=1)
+    assert (again.inserted, again.updated, again.deleted) == (0, 0, 0)
+
+
+def fresh(lake: Lake, contract: Contract, folder: Path) -> LakeTables:
+    tables = LakeTables(lake.tables.spark, folder.as_uri())
+    ensure_lake(tables, {ENTITY: contract})
+    return tables
+
+
+def load(tables: LakeTables, contract: Contract, rule: EntityRule, number: int, events: list[dict[str, Any]]) -> None:
+    lines = tables.spark.createDataFrame([("o", line(built).decode()) for built in events], "object STRING, line STRING")
+    tables.append("bronze", ENTITY, typed_events(lines.coalesce(1), rule, number), batch=number)
+    contents = batch_contents(tables, [ENTITY], number)
+    merge_tombstones(tables, contents, number)
+    merge_batch(tables, contract, number, contents[ENTITY])
