@@ -15,12 +15,11 @@ from demo.leakscan.decode import CONTENT, NAME, RAW, SQLITE, Facet, content
 from demo.leakscan.errors import Gone, Unreadable
 from demo.leakscan.plant import files
 from demo.leakscan.sources.base import Documents, Source
-from demo.leakscan.sqlite import column_texts
+from demo.leakscan.sqlite import file_texts
 
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 _MEMORY = 256 << 20
 _STEP = 4 << 20
-_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class FileItem:
                 head = file.read(len(_SQLITE_MAGIC))
             if head == _SQLITE_MAGIC:
                 yield Facet(RAW, _blocks(path))
-                yield Facet(SQLITE, _sqlite_texts(path))
+                yield Facet(SQLITE, file_texts(path))
             elif self.size > _MEMORY:  # a log of that size is text
                 yield Facet(RAW, _blocks(path))
             else:
@@ -97,17 +96,3 @@ def _blocks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while block := file.read(_STEP):
             yield block
-
-
-def _sqlite_texts(path: Path) -> Iterator[bytes]:
-    """Reads a copy, so that nothing beside the database is touched; again if a writer was faster."""
-    log = path.with_name(path.name + "-wal")
-    for attempt in range(_TRIES):
-        try:
-            texts = list(column_texts(path.read_bytes(), log.read_bytes() if log.exists() else b""))
-        except Unreadable:
-            if attempt + 1 == _TRIES:
-                raise
-        else:
-            yield from texts
-            return

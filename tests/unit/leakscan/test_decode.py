@@ -20,6 +20,7 @@ from demo.leakscan.decode import content, gunzipped
 from demo.leakscan.errors import Unreadable
 from demo.leakscan.parquet import footer_texts, value_texts
 from demo.leakscan.sources.files import FileItem
+from demo.leakscan.sqlite import file_texts
 
 VALUE = "Jane Q. Smith-Jones"
 
@@ -132,6 +133,17 @@ def test_long_values_of_sqlite_are_whole_and_the_write_ahead_log_is_read(tmp_pat
     assert value.encode() in text
     assert VALUE.encode() in text
     assert b"7700900123" in text
+
+
+def test_a_database_whose_writer_was_killed_is_read_with_its_log(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "live.db")) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE t (body TEXT)")
+        connection.execute("INSERT INTO t VALUES (?)", (VALUE,))
+        connection.commit()
+        for name in ("live.db", "live.db-wal"):  # and no -shm
+            (tmp_path / name.replace("live", "left")).write_bytes((tmp_path / name).read_bytes())
+    assert VALUE.encode() in b"".join(file_texts(tmp_path / "left.db"))
 
 
 def test_a_damaged_database_is_no_silence(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_a_reader_that_sees_nothing_fails_the_scan_by_name(
 
 
 def test_a_reader_of_databases_that_sees_nothing_fails_the_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("demo.leakscan.sources.files.column_texts", blind)
+    monkeypatch.setattr("demo.leakscan.sources.files.file_texts", blind)
     assert "files, SQLite columns: plain" in scanned(tmp_path).missed
 
 
