@@ -23,7 +23,7 @@ from demo.processes import Supervisor
 from demo.stack import NEVER, STATE, Stack
 
 REPORT = STATE / "demo.json"
-TRAFFIC_SECONDS = 60.0
+TRAFFIC_SECONDS = 45.0
 INGEST_DEADLINE_SECONDS = 240.0
 
 

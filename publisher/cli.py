@@ -24,6 +24,7 @@ from publisher import deadletters, manifest, status
 from publisher.capture import check_installation
 from publisher.capture import install as install_capture
 from publisher.contracts import check_contracts, load_contracts
+from publisher.contracts.diff_command import contracts_diff, contracts_lock
 from publisher.database import Connection, connect, translate
 from publisher.epoch import raise_epoch
 from publisher.errors import ContractError, PublisherError, SettingsError, TransientError
@@ -43,6 +44,10 @@ def cli() -> None:
 @cli.group()
 def contracts() -> None:
     """What may leave: contracts/*.yaml, in CONTRACTS_DIR."""
+
+
+contracts.add_command(contracts_diff)
+contracts.add_command(contracts_lock)
 
 
 @contracts.command("check")

@@ -42,7 +42,7 @@ def completeness_checks(catalog: Catalog, cadence: str) -> dg.AssetChecksDefinit
 
     @dg.multi_asset_check(name="completeness", specs=specs, can_subset=True, pool="completeness")
     def completeness(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> Iterator[dg.AssetCheckResult]:
-        with lake.tables(f"completeness/{context.run_id}") as tables:
+        with lake.tables(f"completeness/{context.run.run_id}") as tables:
             found = verify_manifests(tables, catalog.contracts)
         now = datetime.now(UTC)
         for entity, each in found.items():

@@ -90,7 +90,7 @@ def _batch(catalog: Catalog) -> dg.AssetsDefinition:
         ),
     ]
 
-    @dg.multi_asset(name="batch", specs=specs, check_specs=checks, can_subset=False, pool="ingest")
+    @dg.multi_asset(name="batch", specs=specs, check_specs=checks, can_subset=True, pool="ingest")
     def batch(context: dg.AssetExecutionContext, lake: LakeResource, landing: LandingResource) -> Iterator[StepEvent]:
         """The oldest batch that waits. Repeated after a crash, each step finds what it did before and changes nothing."""
         with lake.tables(f"batches/{context.run_id}") as tables:
@@ -100,7 +100,7 @@ def _batch(catalog: Catalog) -> dg.AssetsDefinition:
             taken = read_batch(tables, waiting[0])
         with lake.tables(f"batch/{taken.number}") as tables:
             bronze = load_batch(tables, landing.open(), rules, taken)
-            yield from _bronze_events(bronze)
+            yield from _selected(context, _bronze_events(bronze))
             if not bronze.conservation.holds:
                 raise dg.Failure(
                     f"batch {taken.number}: {bronze.read} values were read, and {bronze.conservation.held} are in the tables: silver was not touched",
@@ -111,9 +111,19 @@ def _batch(catalog: Catalog) -> dg.AssetsDefinition:
             merged = merge_entities(lake.tables, catalog.contracts.values(), contents, taken.number, generation=taken.generation)
             finish_batch(tables, taken, bronze.counts)
             advance(tables, [taken.number])
-        yield from _silver_events(merged)
+        yield from _selected(context, _silver_events(merged))
 
     return batch
+
+
+def _selected(context: dg.AssetExecutionContext, events: Iterator[StepEvent]) -> Iterator[StepEvent]:
+    """The step always does a whole batch; a run that selected some of its tables reports those."""
+    for event in events:
+        if isinstance(event, dg.AssetCheckResult):
+            if dg.AssetCheckKey(dg.AssetKey(event.asset_key), str(event.check_name)) in context.selected_asset_check_keys:
+                yield event
+        elif dg.AssetKey(event.asset_key) in context.selected_asset_keys:
+            yield event
 
 
 def _bronze_specs(catalog: Catalog) -> Iterator[dg.AssetSpec]:

@@ -1,0 +1,165 @@
+"""The whole path on real parts, held row by row and field by field against what the platform's own database says.
+
+PostgreSQL with the triggers, the relay, Kinesis, the Firehose (delivering some records twice), S3, SQS, Dagster's jobs, Spark and Delta.
+The expected rows come from oracle.py, which shares no code with the publisher.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from demo.cloud.ministack import Ministack
+from demo.cloud.provision import provision, unwrap_data_key
+from demo.platform.traffic import Traffic
+from resources.spark import close_session, open_session
+from resources.tables import LakeTables
+from tests.fixtures.spark import SparkTestServer
+from tests.integration.oracle import RECORDS, SUBJECTS, Oracle
+
+ROWS = 2_500
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Path_:
+    """What the tests of this module look at once everything has passed through."""
+
+    env: dict[str, str]
+    tables: LakeTables
+    oracle: Oracle
+    written: int
+    runs: list[dg.ExecuteInProcessResult]
+
+
+def _command(env: dict[str, str], *arguments: str | Path) -> None:
+    done = subprocess.run([sys.executable, "-m", *map(str, arguments)], env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.fixture(scope="module")
+def whole_path(
+    cloud: Ministack, spark_server: SparkTestServer, postgres: Any, platform_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path_]:
+    folder = tmp_path_factory.mktemp("whole-path")
+    database = postgres.create_database("whole_path", platform_template)
+    env = {
+        **os.environ,
+        **provision(cloud.environment(), prefix="whole-path-"),
+        "PLATFORM_DATABASE_URL": database,
+        "SPARK_REMOTE": spark_server.remote,
+        "CONTRACTS_DIR": str(ROOT / "contracts"),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in env.items():
+            patch.setenv(name, value)
+        tables, oracle = _tables(env), _oracle(cloud, env)
+        _command(env, "publisher.cli", "install")
+        runs: list[dg.ExecuteInProcessResult] = []
+        with Traffic(database, unwrap_data_key(env), seed=7) as traffic, _instance() as (job, instance):
+            # Three increments, so that silver merges into rows that are there, and history has something to move.
+            for part in range(3):
+                if part == 0:
+                    traffic.seed_creditors()
+                traffic.run(ROWS // 3)
+                _command(env, "publisher.cli", "relay", "--drain")
+                _command(env, "demo.firehose", "--drain", "--duplicate-every", "7", "--checkpoints", folder / "firehose")
+                runs.append(job("ingest").execute_in_process(instance=instance))
+                runs.append(job("refresh").execute_in_process(instance=instance))
+            yield Path_(env, tables, oracle, traffic.stats.rows_written, runs)
+        close_session(tables.spark)
+    postgres.drop_database("whole_path")
+
+
+def _tables(env: dict[str, str]) -> LakeTables:
+    return LakeTables(open_session(env["SPARK_REMOTE"]), env["LAKE_URI"])
+
+
+def _oracle(cloud: Ministack, env: dict[str, str]) -> Oracle:
+    secrets = (env["PUBLISHER_DATA_KEY_SECRET"], env["PUBLISHER_PSEUDONYM_SECRET"])
+    return Oracle(cloud.client("kms"), cloud.client("secretsmanager"), *secrets)
+
+
+class _instance:
+    """A Dagster instance of its own, and the code location's jobs on it."""
+
+    def __enter__(self) -> tuple[Callable[[str], dg.JobDefinition], dg.DagsterInstance]:
+        from lake_assets.definitions import defs
+
+        repository = defs.load_fn().get_repository_def()
+        self._context = dg.DagsterInstance.ephemeral()
+        return repository.get_job, self._context.__enter__()
+
+    def __exit__(self, *exc: object) -> None:
+        self._context.__exit__(*exc)
+
+
+@pytest.mark.parametrize("entity", sorted(RECORDS))
+def test_silver_is_what_the_platforms_database_says(whole_path: Path_, entity: str) -> None:
+    with psycopg.connect(whole_path.env["PLATFORM_DATABASE_URL"], row_factory=dict_row) as connection:
+        rows = connection.execute(psycopg.sql.SQL("SELECT * FROM {}").format(psycopg.sql.Identifier(entity))).fetchall()
+    with psycopg.connect(whole_path.env["PLATFORM_DATABASE_URL"]) as connection:
+        person = dict(connection.execute(SUBJECTS[entity]).fetchall())
+    oracle = whole_path.oracle
+    expected = {}
+    for row in rows:
+        record = oracle.record(entity, row)
+        expected[record["id"]] = {**record, "_key": record["id"], "_subject": oracle.code("customer", person[row["id"]])}
+    found = {row["_key"]: row.asDict() for row in whole_path.tables.read("silver", entity).collect()}
+    assert expected, "the traffic wrote no such rows: the comparison would prove nothing"
+    assert found.keys() == expected.keys()
+    for key, record in expected.items():
+        assert {name: found[key][name] for name in record} == record
+
+
+def test_every_write_is_in_bronze_once_or_more(whole_path: Path_) -> None:
+    counts = [
+        whole_path.tables.spark.sql(
+            f"SELECT count(*), count(DISTINCT _seq) FROM {whole_path.tables.sql_name('bronze', entity)}"
+        ).collect()[0]
+        for entity in RECORDS
+    ]
+    assert sum(distinct for _, distinct in counts) == whole_path.written
+    assert sum(rows for rows, _ in counts) > whole_path.written, "the Firehose delivered nothing twice: repeats were not tried"
+
+
+@pytest.mark.parametrize("entity", sorted(RECORDS))
+def test_the_history_ends_where_silver_is(whole_path: Path_, entity: str) -> None:
+    history = whole_path.tables.read("silver", f"{entity}_history")
+    current = {(row._key, row._seq_from) for row in history.where("_is_current").collect()}
+    silver = {(row._key, row._seq) for row in whole_path.tables.read("silver", entity).collect()}
+    assert current == silver
+
+
+def test_each_manifest_agrees_and_nothing_is_in_quarantine(whole_path: Path_) -> None:
+    from lake_assets.completeness import count_verdicts
+
+    assert set(count_verdicts(whole_path.tables)) == {"agrees"}
+    assert whole_path.tables.read("ops", "quarantine").count() == 0
+
+
+def test_gold_has_rows_and_every_run_of_dagster_passed_its_checks(whole_path: Path_) -> None:
+    assert all(run.success for run in whole_path.runs)
+    evaluations = [e for run in whole_path.runs for e in run.get_asset_check_evaluations()]
+    assert {e.check_name for e in evaluations} >= {"conservation", "one_content", "arrived", "fresh"}
+    assert [e.check_name for e in evaluations if not e.passed] == []
+    gold = whole_path.tables.spark.sql
+    for table in (ROOT / "lake_assets" / "gold").glob("*.sql"):
+        assert gold(f"SELECT count(*) FROM {whole_path.tables.sql_name('gold', table.stem)}").collect()[0][0] > 0, table.stem
+
+
+def test_a_run_that_finds_nothing_new_makes_nothing(whole_path: Path_) -> None:
+    with _instance() as (job, instance):
+        run = job("ingest").execute_in_process(instance=instance)
+    assert run.success
+    assert run.get_asset_materialization_events() == []
