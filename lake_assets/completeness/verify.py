@@ -1,41 +1,27 @@
-"""Holds each manifest of the platform against the events that bronze has of its range.
+"""How far the lake is proven complete, by the platform's manifests.
 
-Belongs here: the comparison and how far the lake is complete. Not here: making manifests (publisher/manifest.py), loading them (bronze/).
+Belongs here: which manifests to look at, and the chain of those that agree. Not here: comparing one (`verdicts.py`), making them
+(publisher/manifest.py), loading them (bronze/).
 
-Proven without reading the platform: a manifest counts the events of a contiguous range of `seq` and sums their digests. Repeats count once. A manifest
-that agrees is not looked at again; one that does not is compared anew each time, since its events may just be late.
+Proven without reading the platform: a manifest counts the events of a contiguous range of `seq` and sums their digests. Repeats count
+once. A manifest that agrees is not looked at again until a revision of it arrives; one that does not is compared anew each time, since its
+events may just be late. The cost is that of what is open, not of history.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
-from pyspark.sql import functions as sf
-
+from lake_assets.completeness.verdicts import AGREES, Manifest, Range, Verdict, compare, known_verdicts, read_manifests, record
 from lake_assets.raw import progress
-from lake_assets.transforms import schemas
-from resources.spark import spark_errors
+from publisher.wire import EPOCH_BITS
 from resources.tables import LakeTables
 
-AGREES, MISSING, EXTRA, CONTRADICTS = "agrees", "missing", "extra", "contradicts"
-DIGESTS = 2**64
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One manifest compared: `found` counts the different events of (`seq_from`, `seq_to`] that bronze has."""
-
-    entity: str
-    seq_from: int
-    seq_to: int
-    revision: int
-    events: int
-    found: int
-    verdict: str
-    dead_letters: int
-    closed_at: datetime
+NAME = "completeness"
+"""The row of the progress that holds the chains."""
 
 
 @dataclass(frozen=True)
@@ -49,98 +35,98 @@ class Completeness:
     open: tuple[Verdict, ...]
 
 
+@dataclass(frozen=True)
+class _Chain:
+    """Where an entity's gap-free chain ends, the last batch whose manifests were seen, and what was revised behind its end."""
+
+    seq: int | None = None
+    until: datetime | None = None
+    batch: int = 0
+    reopened: frozenset[Range] = field(default=frozenset())
+
+    def follow(self, verdicts: Iterable[Verdict]) -> _Chain:
+        """Moves on over the verdicts that agree. A chain begins where an epoch does, and a new epoch begins with a resync."""
+        chain = self
+        for verdict in sorted(verdicts, key=lambda v: v.seq_from):
+            joins = verdict.seq_from == chain.seq or (
+                verdict.seq_from >= (chain.seq or 0) and verdict.seq_from % (1 << EPOCH_BITS) == 0
+            )
+            if verdict.verdict == AGREES and joins:
+                chain = replace(chain, seq=verdict.seq_to, until=verdict.closed_at)
+        return chain
+
+
 def verify_manifests(tables: LakeTables, entities: Iterable[str]) -> dict[str, Completeness]:
-    """Compares every manifest behind the gap-free part, records the verdicts that are new, and moves that part on. Raises SparkFailed."""
-    entities = list(entities)
-    known = progress.read_all(tables)
-    behind = {entity: known[name].position or 0 for entity in entities if (name := progress_name(entity)) in known}
-    verdicts = _compare(tables, entities, behind)
-    _record(tables, verdicts)
-    outcome = {}
-    for entity in entities:
-        mine = sorted((v for v in verdicts if v.entity == entity), key=lambda v: v.seq_from)
-        was = known.get(progress_name(entity))
-        seq, until = (was.position, was.at) if was else (mine[0].seq_from if mine else None, None)
-        for verdict in mine:
-            if verdict.verdict == AGREES and verdict.seq_from == seq:
-                seq, until = verdict.seq_to, verdict.closed_at
-        if until is not None and (was is None or was.position != seq):
-            progress.write(tables, progress_name(entity), position=seq, at=until)
-        outcome[entity] = Completeness(entity, until, seq, len(mine), tuple(v for v in mine if v.verdict != AGREES))
+    """Compares what is open, records the verdicts that changed, and moves each entity's chain on. Raises SparkFailed."""
+    stored = _stored(tables)
+    chains = {entity: stored.get(entity, _Chain()) for entity in entities}
+    if not chains:
+        return {}
+    lowest = min(chain.seq or 0 for chain in chains.values())
+    manifests = read_manifests(
+        tables,
+        above=lowest,
+        after_batch=min(chain.batch for chain in chains.values()),
+        reopened={each for chain in chains.values() for each in chain.reopened},
+    )
+    mine = {entity: [m for m in manifests if m.entity == entity and _is_open(m, chain)] for entity, chain in chains.items()}
+    known = known_verdicts(tables, lowest) if any(mine.values()) else {}
+    settled = {entity: [m for m in found if _agreed(m, known)] for entity, found in mine.items()}
+    fresh = compare(tables, [m for entity, found in mine.items() for m in found if m not in settled[entity]])
+    record(tables, [verdict for verdict in fresh if verdict != known.get(verdict.range)])
+    moved, outcome = dict(chains), {}
+    for entity, chain in chains.items():
+        verdicts = [v for v in fresh if v.entity == entity] + [known[m.range] for m in settled[entity]]
+        moved[entity] = _moved(chain, verdicts, mine[entity])
+        still = tuple(sorted((v for v in verdicts if v.verdict != AGREES), key=lambda v: v.seq_from))
+        outcome[entity] = Completeness(entity, moved[entity].until, moved[entity].seq, len(verdicts), still)
+    if moved != chains:
+        _store(tables, stored | moved)
     return outcome
 
 
-def progress_name(entity: str) -> str:
-    """The name of an entity's progress."""
-    return f"complete/{entity}"
+def complete_until(tables: LakeTables, entity: str) -> datetime | None:
+    """The platform's time up to which an entity was last proven complete; None before its first manifest."""
+    return _stored(tables).get(entity, _Chain()).until
 
 
-def count_verdicts(tables: LakeTables) -> dict[str, int]:
-    """How many manifests have which verdict now."""
-    latest = sf.max_by("verdict", "checked_at").alias("verdict")
-    with spark_errors("counting the verdicts"):
-        rows = (
-            tables.read("ops", "completeness")
-            .groupBy("entity", "seq_from", "seq_to")
-            .agg(latest)
-            .groupBy("verdict")
-            .count()
-            .collect()
-        )
-    return {row.verdict: row["count"] for row in rows}
+def _is_open(manifest: Manifest, chain: _Chain) -> bool:
+    return manifest.seq_to > (chain.seq or 0) or manifest.batch > chain.batch or manifest.range in chain.reopened
 
 
-def _compare(tables: LakeTables, entities: list[str], behind: Mapping[str, int]) -> list[Verdict]:
-    parts = [_compare_sql(tables, entity, behind.get(entity, 0)) for entity in entities]
-    with spark_errors("comparing the manifests"):
-        rows = tables.spark.sql(" UNION ALL ".join(parts)).collect()
-    return [
-        Verdict(
-            row.entity, row.seq_from, row.seq_to, row.revision, row.events, row.found,
-            MISSING if row.found < row.events else EXTRA if row.found > row.events else AGREES if row.same else CONTRADICTS,
-            row.dead_letters, row.closed_at.replace(tzinfo=UTC),
-        )
-        for row in rows
-    ]  # fmt: skip
+def _agreed(manifest: Manifest, known: dict[Range, Verdict]) -> bool:
+    last = known.get(manifest.range)
+    return last is not None and last.verdict == AGREES and last.revision == manifest.revision
 
 
-def _compare_sql(tables: LakeTables, entity: str, behind: int) -> str:
-    """Only names and positions stand in it; the sum is a decimal, since Spark refuses a bigint that overflows."""
-    return f"""
-    (WITH manifests AS (
-      SELECT seq_from, seq_to, max(revision) AS revision, max_by(events, revision) AS events, max_by(digest, revision) AS digest,
-        max_by(dead_letters, revision) AS dead_letters, max_by(closed_at, revision) AS closed_at
-      FROM {tables.sql_name("ops", "manifests")} WHERE `of` = '{entity}' AND seq_to > {int(behind)} GROUP BY seq_from, seq_to
-    ), events AS (
-      SELECT DISTINCT _seq, _digest FROM {tables.sql_name("bronze", entity)} WHERE _seq > {int(behind)}
-    )
-    SELECT '{entity}' AS entity, seq_from, seq_to, any_value(revision) AS revision, any_value(events) AS events,
-      count(_seq) AS found, any_value(dead_letters) AS dead_letters, any_value(closed_at) AS closed_at,
-      pmod(coalesce(sum(CAST(_digest AS DECIMAL(38, 0))), 0), {DIGESTS}) = CAST(any_value(digest) AS DECIMAL(38, 0)) AS same
-    FROM manifests LEFT JOIN events ON _seq > seq_from AND _seq <= seq_to GROUP BY seq_from, seq_to)"""  # noqa: S608
+def _moved(chain: _Chain, verdicts: list[Verdict], manifests: list[Manifest]) -> _Chain:
+    moved = chain.follow(verdicts)
+    compared = {verdict.range: verdict for verdict in verdicts}
+    behind = {m.range for m in manifests if m.seq_to <= (moved.seq or 0)}
+    # A range behind the end that does not agree, or that there was no time to compare, must not be forgotten with its batch.
+    reopened = frozenset(each for each in behind if each not in compared or compared[each].verdict != AGREES)
+    return replace(moved, batch=max([chain.batch, *(m.batch for m in manifests)]), reopened=reopened)
 
 
-def _record(tables: LakeTables, verdicts: list[Verdict]) -> None:
-    """Appends the verdicts that differ from the last known of their manifest."""
-    if not verdicts:
-        return
-    last = sf.max_by(sf.struct("revision", "found", "verdict"), "checked_at").alias("last")
-    lowest = min(verdict.seq_from for verdict in verdicts)
-    with spark_errors("recording the verdicts"):
-        rows = (
-            tables.read("ops", "completeness")
-            .where(sf.col("seq_to") > lowest)
-            .groupBy("entity", "seq_from", "seq_to")
-            .agg(last)
-            .collect()
-        )
-        known = {(row.entity, row.seq_from, row.seq_to): tuple(row.last) for row in rows}
-        now = datetime.now(UTC)
-        new = [
-            (v.entity, v.seq_from, v.seq_to, v.revision, v.events, v.found, v.verdict, v.dead_letters, v.closed_at, now)
-            for v in verdicts
-            if known.get((v.entity, v.seq_from, v.seq_to)) != (v.revision, v.found, v.verdict)
-        ]
-        if new:
-            frame = tables.spark.createDataFrame(new, schemas.struct(schemas.COMPLETENESS)).coalesce(1)
-            frame.write.format("delta").mode("append").save(tables.path("ops", "completeness"))
+def _stored(tables: LakeTables) -> dict[str, _Chain]:
+    known = progress.read(tables, NAME)
+    return {entity: _chain(entity, **each) for entity, each in json.loads((known and known.note) or "{}").items()}
+
+
+def _store(tables: LakeTables, chains: dict[str, _Chain]) -> None:
+    """All entities in one row: a write costs a commit."""
+    note = {
+        entity: {
+            "seq": chain.seq,
+            "until": chain.until.isoformat() if chain.until else None,
+            "batch": chain.batch,
+            "reopened": sorted((low, high) for _, low, high in chain.reopened),
+        }
+        for entity, chain in sorted(chains.items())
+    }
+    progress.write(tables, NAME, note=json.dumps(note))
+
+
+def _chain(entity: str, seq: int | None, until: str | None, batch: int, reopened: list[tuple[int, int]]) -> _Chain:
+    moment = datetime.fromisoformat(until) if until else None
+    return _Chain(seq, moment, batch, frozenset((entity, low, high) for low, high in reopened))

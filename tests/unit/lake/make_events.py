@@ -44,7 +44,7 @@ def event(
 ) -> dict[str, Any]:
     """A valid event of `rule` as a dictionary in wire order; other `salt`, other contents."""
     n = seq * 7 + key + salt
-    when = wire.cut_time(at or START + timedelta(minutes=seq), "hour")
+    when = wire.cut_time(at or START + timedelta(minutes=seq % 100_000), "hour")
     built: dict[str, Any] = {"entity": rule.entity, "op": op, "key": pseudonym(key), "seq": seq}
     if rule.has_subject:
         built["subject"] = pseudonym(key + 1000)
