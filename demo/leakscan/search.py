@@ -138,9 +138,9 @@ def _text_views(text: bytes) -> Iterator[tuple[str, bytes]]:
 def _readable(text: bytes) -> Iterator[bytes]:
     """The text, and again with the slashes and signs of base64 put right where they are escaped."""
     yield text
-    if b"\\/" in text:
+    if b"\\" in text and b"\\/" in text:  # one byte is looked for ten times as fast as two
         yield unescaped(text)
-    if b"%2" in text or b"%3" in text:
+    if b"%" in text and (b"%2" in text or b"%3" in text):
         yield url_decoded(text.replace(b"+", b"%2B"))
 
 

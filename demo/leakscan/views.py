@@ -56,7 +56,7 @@ def unescaped(text: bytes) -> bytes:
 
 def url_decoded(text: bytes) -> bytes:
     """One level of URL encoding undone, `+` being a space as forms write it."""
-    if b"+" not in text and not _PERCENT.search(text):
+    if b"+" not in text and not (b"%" in text and _PERCENT.search(text)):
         return text
     return unquote_to_bytes(text.replace(b"+", b" "))
 
