@@ -27,7 +27,7 @@ from lake_assets.raw.batches import pending_batches
 from lake_assets.raw.lake import ensure_lake
 from publisher.contracts import load_contracts
 from publisher.keys import aws_keyring
-from resources.spark import open_session
+from resources.spark import close_session, open_session
 from resources.tables import LakeTables
 
 
@@ -37,6 +37,13 @@ class Lake:
     def __init__(self, env: Mapping[str, str]) -> None:
         self.contracts = load_contracts(Path(env["CONTRACTS_DIR"]))
         self.tables = LakeTables(open_session(env["SPARK_REMOTE"], "demo"), env["LAKE_URI"])
+
+    def __enter__(self) -> Lake:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Before the server stops: a client that is left open asks it for ten minutes to let it go."""
+        close_session(self.tables.spark)
 
     def prepare(self) -> None:
         ensure_lake(self.tables, self.contracts)

@@ -38,7 +38,8 @@ def keep_running(rows_per_second: float, seed: int) -> int:
         with console.phase("spark", "start the warm Spark server and make the lake's tables"):
             stack.start_publisher()
             stack.wait_spark(spark)
-            Lake(stack.env).prepare()
+            with Lake(stack.env) as lake:
+                lake.prepare()
         with console.phase("dagster", "start Dagster with its UI"):
             stack.start_dagster(cadence=os.environ.get("LAKE_CADENCE", CADENCE), ui_port=ui)
         with Traffic(stack.env["PLATFORM_DATABASE_URL"], stack.data_key, seed) as traffic:

@@ -46,13 +46,18 @@ def _run(console: Console, stack: Stack, rows: int, seed: int) -> Account:
     with console.phase("platform", "start PostgreSQL and the local cloud; migrate; write the capture triggers"):
         stack.start_platform()
         spark = stack.start_spark()
-    with console.phase("spark", "start the warm Spark server and make the lake's tables"):
+    with console.phase("spark", "start the Spark server, the publisher and Dagster"):
         stack.start_dagster(cadence=NEVER)
         stack.start_publisher()
         stack.wait_spark(spark)
-        lake = Lake(stack.env)
+    with Lake(stack.env) as lake:
+        return _through(console, stack, lake, rows, seed)
+
+
+def _through(console: Console, stack: Stack, lake: Lake, rows: int, seed: int) -> Account:
+    with console.phase("tables", "make the lake's tables"):
         lake.prepare()
-    with console.phase("dagster", "start Dagster: the daemon with its sensors"):
+    with console.phase("dagster", "wait for Dagster's sensors"):
         runs = DagsterRuns(stack.env)
         runs.wait_for_sensor("landed", 60)
     with console.phase("traffic", f"run the business: {rows:,} committed row writes, in every way an application writes"):

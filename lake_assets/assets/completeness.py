@@ -47,7 +47,7 @@ def completeness_checks(catalog: Catalog, cadence: str) -> dg.AssetChecksDefinit
         now = datetime.now(UTC)
         for entity, each in found.items():
             for result in (_arrived(entity, each), _fresh(entity, each, now, catalog.contracts[entity].freshness)):
-                if dg.AssetCheckKey(dg.AssetKey(result.asset_key), str(result.check_name)) in context.selected_asset_check_keys:
+                if dg.AssetCheckKey(dg.AssetKey.from_coercible(result.asset_key), str(result.check_name)) in context.selected_asset_check_keys:
                     yield result
 
     return completeness

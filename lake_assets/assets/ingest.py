@@ -116,13 +116,17 @@ def _batch(catalog: Catalog) -> dg.AssetsDefinition:
     return batch
 
 
+def _key(event: StepEvent) -> dg.AssetKey:
+    return dg.AssetKey.from_coercible(event.asset_key)
+
+
 def _selected(context: dg.AssetExecutionContext, events: Iterator[StepEvent]) -> Iterator[StepEvent]:
     """The step always does a whole batch; a run that selected some of its tables reports those."""
     for event in events:
         if isinstance(event, dg.AssetCheckResult):
-            if dg.AssetCheckKey(dg.AssetKey(event.asset_key), str(event.check_name)) in context.selected_asset_check_keys:
+            if dg.AssetCheckKey(_key(event), str(event.check_name)) in context.selected_asset_check_keys:
                 yield event
-        elif dg.AssetKey(event.asset_key) in context.selected_asset_keys:
+        elif _key(event) in context.selected_asset_keys:
             yield event
 
 
