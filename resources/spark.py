@@ -35,8 +35,9 @@ class SparkConnectResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def session(self, name: str, *, interrupt_orphans: bool = True) -> Iterator[SparkSession]:
         """A session of its own for one unit of work, closed at the end.
 
-        Its id is derived from `name` (a batch, say; or a run, for work that no other run repeats). A client that was killed leaves its operation running, and that may
-        still commit seconds later; so whoever repeats the work under the same name first interrupts what is left of it.
+        Its id is derived from `name` (a batch, say; or a run, for work that no other run repeats). A client that was killed
+        leaves its operation running, and that may still commit seconds later; so whoever repeats the work under the same
+        name first interrupts what is left of it.
         A session is for one thread: a MERGE takes its transaction id from the session's settings.
         """
         session = open_session(self.remote, name)

@@ -38,7 +38,7 @@ def prepare(aot: bool) -> None:
 @cli.command()
 @click.option("--port", type=int, default=lambda: _default_port(), help="Default: the port of SPARK_REMOTE, or 15002.")
 @click.option("--heap", default="2g", envvar="PUSHLAKE_SPARK_HEAP", show_default=True, help="Java's -Xmx.")
-@click.option("--cores", default=4, envvar="PUSHLAKE_SPARK_CORES", show_default=True, help="Tasks that run at once.")
+@click.option("--cores", default=2, envvar="PUSHLAKE_SPARK_CORES", show_default=True, help="Tasks that run at once.")
 @click.option("--detach", is_flag=True, help="Return when the server is ready.")
 @click.option("--lifeline", is_flag=True, help="Stop when standard input closes.")
 @_folder

@@ -44,6 +44,8 @@ def make_aot_cache(layout: Layout, jvm: Jvm) -> str:
     from resources.spark_server.training import train
 
     layout.aot.mkdir(parents=True, exist_ok=True)
+    log = layout.aot / "training.log"
+    log.unlink(missing_ok=True)
     making = cache.with_suffix(".making")
     with tempfile.TemporaryDirectory(dir=layout.aot) as scratch:
         folder = Path(scratch)
@@ -53,7 +55,7 @@ def make_aot_cache(layout: Layout, jvm: Jvm) -> str:
             free_port(),
             env=_without_aws(),
             extra=[f"-XX:AOTCacheOutput={making}", *_REFUSING_S3],
-            log=folder / "training.log",
+            log=log,
         )
         try:
             server.start()

@@ -117,7 +117,7 @@ def start_detached(layout: Layout, options: StartOptions) -> None:
 
 
 def _watch_standard_input(over: threading.Event) -> None:
-    while sys.stdin.buffer.read(4096):
+    while os.read(0, 4096):  # not sys.stdin: Python aborts at its end while a thread waits inside that one's lock
         pass
     over.set()
 

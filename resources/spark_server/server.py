@@ -53,7 +53,7 @@ class SparkServer:
         port: int,
         *,
         heap: str = "2g",
-        cores: int = 4,
+        cores: int = 2,
         env: Mapping[str, str] | None = None,
         extra: Sequence[str] = (),
         log: Path | None = None,
