@@ -20,6 +20,7 @@ from pyspark.sql import functions as sf
 from lake_assets.bronze.conservation import Conservation, count_batch
 from lake_assets.bronze.objects import EMPTY, BadObject, bad_objects, changed_objects, unreadable_names
 from lake_assets.raw.batches import Batch, Counts, RawObject
+from lake_assets.raw.session import SMALL_BYTES, interpreted
 from lake_assets.transforms import schemas
 from lake_assets.transforms.canonical import entity_of, is_canonical, parsed_schema
 from lake_assets.transforms.events import typed_events, typed_manifests
@@ -73,6 +74,11 @@ def load_batch(
     Up to `few_bytes` of lines that are not canonical are judged in this process, more in Spark's workers. Repeated, it changes
     nothing. Nothing in an object stops it; it raises SparkFailed when Spark itself fails.
     """
+    with interpreted(tables.spark, small=batch.size_bytes < SMALL_BYTES):
+        return _load(tables, landing, rules, batch, threads, few_bytes)
+
+
+def _load(tables: LakeTables, landing: Landing, rules: Rules, batch: Batch, threads: int, few_bytes: int) -> BronzeResult:
     with _lines(tables, landing, rules, batch) as lines, _judged(lines, rules, few_bytes) as (strict, outcomes):
         accepted = lines.accepted + Counter({entity: n for (entity, reason), n in outcomes.items() if entity and not reason})
         refused = Counter({reason: n for (_, reason), n in outcomes.items() if reason})
@@ -207,7 +213,9 @@ def _quarantine(tables: LakeTables, strict: DataFrame | None, bad: list[BadObjec
 
 
 def _append(tables: LakeTables, batch: Batch, layer: str, name: str, frame: DataFrame) -> Callable[[], None]:
-    return lambda: tables.append(layer, name, frame, batch=batch.number, generation=batch.generation)
+    # A file a table: what is small has no use for more tasks, and readers none for more files.
+    whole = frame.coalesce(1) if batch.size_bytes < SMALL_BYTES else frame
+    return lambda: tables.append(layer, name, whole, batch=batch.number, generation=batch.generation)
 
 
 def _run(jobs: list[Callable[[], None]], threads: int) -> None:

@@ -17,6 +17,7 @@ from datetime import datetime
 
 from lake_assets.completeness.verdicts import AGREES, Manifest, Range, Verdict, compare, known_verdicts, read_manifests, record
 from lake_assets.raw import progress
+from lake_assets.raw.session import interpreted
 from publisher.wire import EPOCH_BITS
 from resources.tables import LakeTables
 
@@ -58,6 +59,11 @@ class _Chain:
 
 def verify_manifests(tables: LakeTables, entities: Iterable[str]) -> dict[str, Completeness]:
     """Compares what is open, records the verdicts that changed, and moves each entity's chain on. Raises SparkFailed."""
+    with interpreted(tables.spark):
+        return _verify(tables, list(entities))
+
+
+def _verify(tables: LakeTables, entities: list[str]) -> dict[str, Completeness]:
     stored = _stored(tables)
     chains = {entity: stored.get(entity, _Chain()) for entity in entities}
     if not chains:

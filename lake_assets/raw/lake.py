@@ -6,6 +6,7 @@ Belongs here: which tables there are and how they are laid out. Not here: their 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from lake_assets.raw import progress
@@ -15,6 +16,7 @@ from publisher.contracts import Contract
 from resources.tables import LakeTables
 
 FINGERPRINT = "schemas"
+THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,14 @@ def ensure_lake(tables: LakeTables, contracts: Mapping[str, Contract]) -> int:
     known = progress.read(tables, FINGERPRINT)
     if known is not None and known.note == wanted:
         return 0
-    for table in (made := tables_of(contracts)):
-        properties = {"delta.dataSkippingStatsColumns": ",".join(table.statistics)} if table.statistics else None
-        tables.ensure(table.layer, table.name, schemas.struct(table.columns), table.partition_by, properties)
+    made = tables_of(contracts)
+    with ThreadPoolExecutor(THREADS) as pool:  # a table is a second of waiting for its first commit
+        for done in [pool.submit(_ensure, tables, table) for table in made]:
+            done.result()
     progress.write(tables, FINGERPRINT, note=wanted)
     return len(made)
+
+
+def _ensure(tables: LakeTables, table: Table) -> None:
+    properties = {"delta.dataSkippingStatsColumns": ",".join(table.statistics)} if table.statistics else None
+    tables.ensure(table.layer, table.name, schemas.struct(table.columns), table.partition_by, properties)

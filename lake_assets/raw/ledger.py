@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from pyspark.sql import functions as sf
 
 from lake_assets.raw.batches import finished_below
+from lake_assets.raw.session import interpreted
 from lake_assets.transforms import schemas
 from resources.landing import Landing
 from resources.notifications import Message, Notifications
@@ -93,12 +94,15 @@ def register(
     found: dict[Identity, _Found] = {}
     for item in [*_told(messages, landing), *_listed(landing, list_hours)]:
         found.setdefault(item.identity, item)
-    known = _known(tables, found.values()) if found else set()
+    with interpreted(tables.spark):
+        known = _known(tables, found.values()) if found else set()
     new = sorted((item for identity, item in found.items() if identity not in known), key=lambda item: (item.hour, item.key))
     batches = list(_batches(new, batch_bytes, batch_objects))
-    first = _next_batch(tables) if new else 0
+    first = 0
     if new:
-        _record(tables, batches, first)
+        with interpreted(tables.spark):
+            first = _next_batch(tables)
+            _record(tables, batches, first)
     notifications.delete(message for message in messages if message.problem is None)
     return LedgerResult(
         new=len(new),

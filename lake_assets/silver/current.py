@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
+from lake_assets.raw.session import SMALL_EVENTS, interpreted
 from lake_assets.transforms import schemas
 from lake_assets.transforms.winners import IS_DELETE, order_sql, tombstones, winners
 from publisher.contracts import Contract
@@ -72,7 +73,7 @@ def batch_contents(tables: LakeTables, entities: Iterable[str], batch: int) -> d
         sf.sum("deletes").alias("deletes"),
         sf.count_if(sf.col("contents") > 1).alias("conflicts"),
     )
-    with spark_errors(f"looking at batch {batch} in bronze"):
+    with interpreted(tables.spark), spark_errors(f"looking at batch {batch} in bronze"):
         rows = summed.collect()
     return {row.entity: BatchContents(row.events, row.deletes, row.conflicts) for row in rows}
 
@@ -89,7 +90,8 @@ def merge_tombstones(tables: LakeTables, contents: dict[str, BatchContents], bat
     clauses = (
         f"ON t.entity = s.entity AND t.key = s.key WHEN MATCHED AND {newer} THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
     )
-    return tables.merge("ops", "tombstones", source, clauses, batch=batch, generation=generation).affected
+    with interpreted(tables.spark, small=sum(found.deletes for found in contents.values()) < SMALL_EVENTS):
+        return tables.merge("ops", "tombstones", source, clauses, batch=batch, generation=generation).affected
 
 
 def merge_batch(
@@ -110,7 +112,8 @@ def merge_batch(
         f"WHEN MATCHED AND {newer} THEN UPDATE SET {assignments} "
         f"WHEN NOT MATCHED AND NOT s.deleted AND NOT s.dead THEN INSERT ({inserted}) VALUES ({values})"
     )
-    merged = tables.merge("silver", entity, source, clauses, batch=batch, generation=generation)
+    with interpreted(tables.spark, small=contents.events < SMALL_EVENTS):
+        merged = tables.merge("silver", entity, source, clauses, batch=batch, generation=generation)
     return SilverResult(entity, contents.events, merged.inserted, merged.updated, merged.deleted, contents.conflicts)
 
 

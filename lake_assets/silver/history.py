@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pyspark.sql import functions as sf
 
 from lake_assets.raw import progress
+from lake_assets.raw.session import SMALL_EVENTS, interpreted
 from lake_assets.transforms import schemas
 from lake_assets.transforms.scd2 import spans
 from publisher.contracts import Contract
@@ -22,7 +23,7 @@ from resources.tables import LakeTables
 
 @dataclass(frozen=True)
 class HistoryResult:
-    """What an update did. `upto_batch` is where the history is now; `behind` where it was."""
+    """What an update did. `upto_batch` is where the history is now, `behind` where it was: the same when there was nothing new."""
 
     entity: str
     behind: int
@@ -51,6 +52,10 @@ def update_history(
         return HistoryResult(entity, behind, behind, 0, 0)
     columns = [name for name, *_ in schemas.history(contract)]
     fresh = tables.read("bronze", entity).where(sf.col("_batch").between(behind + 1, upto_batch))
+    with interpreted(tables.spark), spark_errors(f"counting the new events of {entity}"):
+        events = fresh.count()
+    if not events:
+        return HistoryResult(entity, behind, behind, 0, 0)
     needed = [
         *(name for name, *_ in schemas.record(contract)),
         "_key",
@@ -71,7 +76,7 @@ def update_history(
         f"ON t._key = s._key AND t._seq_from = s._seq_from WHEN MATCHED AND ({changed}) THEN UPDATE SET * "
         "WHEN NOT MATCHED THEN INSERT *"
     )
-    merged = tables.merge("silver", f"{entity}_history", source, clauses, batch=upto_batch, generation=generation)
-    with spark_errors(f"noting the history of {entity}"):
+    with interpreted(tables.spark, small=events < SMALL_EVENTS):
+        merged = tables.merge("silver", f"{entity}_history", source, clauses, batch=upto_batch, generation=generation)
         progress.write(tables, history_progress(entity), position=upto_batch)
     return HistoryResult(entity, behind, upto_batch, merged.inserted, merged.updated)
