@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, quote_plus
 
 from demo.leakscan.decode import NAME
-from demo.leakscan.forms import DIGITS, LAST_DIGITS, LOCAL_PART, PIECE, PIECES, WHOLE
+from demo.leakscan.forms import DIGITS, LAST_DIGITS, LOCAL_PART, PIECE, PIECES, WHOLE, Digits
 from demo.leakscan.search import BASE64, CASE_CHANGED, ESCAPED, HEX, PLAIN, URL_ENCODED
 
 COLUMN = "control"
@@ -46,8 +46,8 @@ class Controls:
     documents: dict[str, dict[str, list[bytes]]] = field(default_factory=dict)
 
     @classmethod
-    def for_places(cls, places: Iterable[tuple[str, str]], digits: int) -> Controls:
-        """A full set of controls for each (source, facet); `digits` is how many digits a number's last part has."""
+    def for_places(cls, places: Iterable[tuple[str, str]], digits: Digits) -> Controls:
+        """A full set of controls for each (source, facet); `digits` as the needles have them."""
         controls = cls()
         for source, facet in places:
             texts = controls.documents.setdefault(source, {}).setdefault(facet, [])
@@ -59,7 +59,7 @@ class Controls:
         return controls
 
 
-def _forms(digits: int) -> Iterator[tuple[str, str, str, str, str]]:
+def _forms(digits: Digits) -> Iterator[tuple[str, str, str, str, str]]:
     """Yields (name, value, what is planted, the form and the part that must be found), with new values each time."""
     for name, change, form in _ENCODINGS:
         value = _text() if name in _ASCII_ONLY else _text("ä")
@@ -69,12 +69,12 @@ def _forms(digits: int) -> Iterator[tuple[str, str, str, str, str]]:
         yield f"base64, {offset} bytes into a group", value, planted, BASE64, WHOLE
     local = f"control.{_word().lower()}.{secrets.randbelow(10**6):06d}"
     yield "local part of an e-mail address", f"{local}@example.com", f"<{local}>", PLAIN, LOCAL_PART
-    national = f"7700900{secrets.randbelow(10**7):07d}"
+    national = f"7700900{secrets.randbelow(10**13):013d}"
     written = f"+44 {national[:4]} {national[4:10]} x{national[10:]}"
     yield "digits of a telephone number", written, f"0{national};", PLAIN, DIGITS
-    national = f"7700900{secrets.randbelow(10**7):07d}"
+    national = f"7700900{secrets.randbelow(10**13):013d}"
     written = f"(0{national[:4]}) {national[4:10]} {national[10:]}"
-    yield "last digits of a telephone number", written, f"..{national[-digits:]};", PLAIN, LAST_DIGITS
+    yield "last digits of a telephone number", written, f"..{national[-digits.last :]};", PLAIN, LAST_DIGITS
     long = " ".join(_word() for _ in range(12))
     yield "start of a long text", long, long[:PIECE], PLAIN, PIECES
     day = f"{1701 + secrets.randbelow(199)}-{1 + secrets.randbelow(12):02d}-{1 + secrets.randbelow(28):02d}"

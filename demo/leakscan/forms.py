@@ -2,18 +2,18 @@
 
 Belongs here: a value to patterns, or to the reason why not. Not here: many values (needles.py), encodings (views.py).
 
-The rules, in their order. `N` is 7 to 9, by how many different telephone and account numbers there are (`digits_needed`): the
-more of them, the likelier an innocent number equals one.
+The rules, in their order:
 
 1. Blank: left out.
 2. A date: as a whole token, in ISO form and as 31/12/1999; left out if the contracts release that very date of something else.
-3. Only digits and what people put between them: fewer than N digits (an income) are left out, any total may equal them.
-   Otherwise as written, and the digits alone as a whole token. Of a telephone number these are the national number, before
-   which a 0 or a country's code may stand; and its last N digits.
+3. Only digits and what people put between them: fewer digits than `Digits.whole` (an income) are left out, any total may equal
+   them. Otherwise as written, and the digits alone as a whole token. Of a telephone number these are the national number,
+   before which a 0 or a country's code may stand; and its last `Digits.last` digits, if it has more.
 4. An e-mail address: whole by rule 5, and the part before the @ as a whole token if it is distinctive by rule 5.
 5. Other text: fewer than 6 letters and digits (5 if it has both and a space between: M1 1AA), or one word of under 12 letters
-   without a digit, is left out. Under 12 letters and digits, as a whole token. Over 32 characters, by its pieces of 32 from the start and the last 32, so that an
-   excerpt is found, and a statistic that was cut to 32.
+   without a digit, is left out. Under 12 letters and digits, as a whole token. Over 32 characters, by its pieces of 32 from the
+   start and the last 32, so that an excerpt is found, and a statistic that was cut to 32.
+6. What occurs in the contracts or in the code is left out as well (needles.py).
 
 A letter outside of ASCII counts as its bytes: two Chinese characters say as much as a word. Numbers as whole tokens are not
 part of a longer number, other tokens not of a longer word.
@@ -30,12 +30,14 @@ from typing import NamedTuple
 
 PIECE = 32
 """Characters of a piece of a long value: to as many does Delta cut a string's statistics."""
+FEWEST_DIGITS = 7
 LEAST = 6
 WORD = 12
 
 BLANK = "blank"
 RELEASED = "a date that the contracts release of something else"
 SHORT_NUMBER = "a number of few digits"
+FEW_LAST_DIGITS = "last digits: too few, among so many numbers"
 SHORT_TEXT = f"fewer than {LEAST} letters and digits"
 SINGLE_WORD = "a single word"
 
@@ -74,13 +76,29 @@ class Form(NamedTuple):
     part: str
 
 
-def digits_needed(values: Iterable[str]) -> int:
-    """How many digits a number must have to be searched for: 7 for a hundred numbers, 9 for ten thousand and more."""
-    numbers = {digits for value in values if _NUMERIC.fullmatch(value) and len(digits := _digits(value)) >= 7}
-    return min(9, max(7, ceil(log10(len(numbers) or 1)) + 5))
+class Digits(NamedTuple):
+    """How many digits a number must have to be searched for as a `whole`, and how many its `last` ones are."""
+
+    whole: int
+    last: int
+
+    @classmethod
+    def needed(cls, values: Iterable[str]) -> Digits:
+        """The more different numbers there are, the likelier an innocent one equals one of them.
+
+        `last` keeps the chance that an innocent number of that many digits is hit below one in ten million. A whole number may be
+        hit with up to one in a hundred thousand, as it is found in no other way: 7 digits for a hundred numbers, 9 for ten
+        thousand and more.
+        """
+        numbers = {digits for value in values if _NUMERIC.fullmatch(value) and len(digits := _digits(value)) >= FEWEST_DIGITS}
+        magnitude = ceil(log10(len(numbers) or 1))
+        return cls(min(9, max(FEWEST_DIGITS, magnitude + 5)), max(FEWEST_DIGITS, magnitude + 7))
 
 
-def forms_of(value: str, needed: int, released: frozenset[str]) -> tuple[list[Form], list[str]]:
+NO_NUMBERS = Digits.needed(())
+
+
+def forms_of(value: str, needed: Digits, released: frozenset[str]) -> tuple[list[Form], list[str]]:
     """The forms of a value to search for, and the reasons for what of it is left out; no form means all of it."""
     value = value.strip()
     if not value:
@@ -100,9 +118,9 @@ def forms_of(value: str, needed: int, released: frozenset[str]) -> tuple[list[Fo
     return _distinct(forms), left_out
 
 
-def _number(value: str, needed: int) -> tuple[list[Form], list[str]]:
+def _number(value: str, needed: Digits) -> tuple[list[Form], list[str]]:
     digits = _digits(value)
-    if len(digits) < needed:
+    if len(digits) < needed.whole:
         return [], [SHORT_NUMBER]
     forms = list(_forms(value, Bound.TOKEN, WHOLE))
     telephone = _TELEPHONE.match(value)
@@ -111,11 +129,11 @@ def _number(value: str, needed: int) -> tuple[list[Form], list[str]]:
     national = digits.lstrip("0")
     if telephone["international"] and (code := _COUNTRY.match(national)):
         national = national[code.end() :].removeprefix("0")
-    if len(national) >= needed:
+    if len(national) >= needed.whole:
         forms += _forms(national, Bound.NATIONAL, DIGITS)
-    if len(national) > needed:
-        forms += _forms(national[-needed:], Bound.TOKEN, LAST_DIGITS)
-    return _distinct(forms), []
+    if len(national) <= needed.last:
+        return _distinct(forms), [FEW_LAST_DIGITS]
+    return _distinct([*forms, *_forms(national[-needed.last :], Bound.TOKEN, LAST_DIGITS)]), []
 
 
 def _text(value: str, part: str) -> tuple[list[Form], list[str]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from demo.leakscan.forms import Form, Pattern, digits_needed, forms_of
+from demo.leakscan.forms import NO_NUMBERS, Digits, Form, Pattern, forms_of
 from demo.leakscan.search import Searcher
 
 PUBLIC = "occurs in the contracts or the code"
@@ -31,7 +31,7 @@ class Needles:
     searched: Counter[str] = field(default_factory=Counter)
     left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
     parts_left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
-    digits: int = 7
+    digits: Digits = NO_NUMBERS
 
     @classmethod
     def of(
@@ -40,22 +40,22 @@ class Needles:
         *,
         released: frozenset[str] = frozenset(),
         public: Iterable[bytes] = (),
-        digits: int | None = None,
+        digits: Digits | None = None,
     ) -> Needles:
         """Patterns of (column, plain text) pairs, of which repeated ones count once.
 
         `released` are the ISO dates that the contracts release. What occurs in a text of `public` (the contracts, the code) is left
-        out: nobody could tell it from a leak. `digits` is how many a number must have; by default, as many as it takes.
+        out: nobody could tell it from a leak. `digits` is how many a number must have; by default, as many as these values need.
         """
         with _collector_paused():
             pairs = list(dict.fromkeys(values))
-            needed = digits or digits_needed(text for _, text in pairs)
+            needed = digits or Digits.needed(text for _, text in pairs)
             formed = [(column, *forms_of(text, needed, released)) for column, text in pairs]
             known = _occurring((form.pattern for _, forms, _ in formed for form in forms), public)
             return cls._assembled(formed, known, needed)
 
     @classmethod
-    def _assembled(cls, formed: list[tuple[str, list[Form], list[str]]], known: set[Pattern], needed: int) -> Needles:
+    def _assembled(cls, formed: list[tuple[str, list[Form], list[str]]], known: set[Pattern], needed: Digits) -> Needles:
         numbers: dict[Pattern, int] = {}
         exact: list[bytes] = []
         labels: list[set[tuple[str, str]]] = []

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from demo.leakscan.forms import Bound, digits_needed, forms_of
+from demo.leakscan.forms import FEW_LAST_DIGITS, NO_NUMBERS, Bound, Digits, forms_of
 from demo.leakscan.needles import PUBLIC, Needles
 
 
-def searched(value: str, needed: int = 7, released: frozenset[str] = frozenset()) -> set[tuple[bytes, int, str]]:
+def searched(value: str, needed: Digits = NO_NUMBERS, released: frozenset[str] = frozenset()) -> set[tuple[bytes, int, str]]:
     return {(form.pattern.folded, int(form.pattern.bound), form.part) for form in forms_of(value, needed, released)[0]}
 
 
@@ -66,7 +66,10 @@ def test_an_account_number_is_searched_by_its_digits() -> None:
 
 
 def test_the_more_numbers_the_more_digits_a_part_must_have() -> None:
-    assert [digits_needed(f"07700{i:07d}" for i in range(count)) for count in (0, 1, 100, 1000, 10_000)] == [7, 7, 7, 8, 9]
+    needed = [Digits.needed(f"07700{i:07d}" for i in range(count)) for count in (0, 1, 100, 1000, 10_000, 100_000)]
+    assert needed == [(7, 7), (7, 7), (7, 9), (8, 10), (9, 11), (9, 12)]
+    needles = Needles.of(("t.phone", f"07700 {i:06d}") for i in range(2000))
+    assert needles.parts_left_out == {("t.phone", FEW_LAST_DIGITS): 2000}
 
 
 def test_an_email_address_is_searched_whole_and_by_its_local_part_if_that_is_distinctive() -> None:
