@@ -8,6 +8,7 @@ importing it costs every Dagster process 0.35 s where this costs nothing until a
 from __future__ import annotations
 
 import logging
+import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from resources.errors import ResourceError, ServerFailed, SparkFailed
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+DEFAULT_PORT = 15002
 _CLOSED = ("INVALID_HANDLE.SESSION_CLOSED", "INVALID_HANDLE.SESSION_CHANGED")
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://pushlake.invalid/spark-session")
 
@@ -55,6 +57,11 @@ def open_session(remote: str, name: str | None = None) -> SparkSession:
     host_and_port = urlsplit(remote)
     if host_and_port.scheme != "sc" or not host_and_port.hostname:
         raise ServerFailed("SPARK_REMOTE must be of the form sc://host:port.")
+    address = (host_and_port.hostname, host_and_port.port or DEFAULT_PORT)
+    try:
+        socket.create_connection(address, timeout=10).close()  # PySpark's own client tries for ten minutes
+    except OSError:
+        raise _no_answer(address, "nothing listens there") from None
     _quieten_client()
     from pyspark.errors.exceptions.base import PySparkException
     from pyspark.sql import SparkSession
@@ -62,11 +69,15 @@ def open_session(remote: str, name: str | None = None) -> SparkSession:
     try:
         session: SparkSession = _first_that_opens(SparkSession.builder, remote, name)
     except PySparkException as error:
-        raise ServerFailed(
-            f"No Spark server answers at {host_and_port.hostname}:{host_and_port.port or 15002} "
-            f"({_condition(error)}): start one with `python -m resources.spark_server start`, or correct SPARK_REMOTE."
-        ) from None
+        raise _no_answer(address, _condition(error)) from None
     return session
+
+
+def _no_answer(address: tuple[str, int], why: str) -> ServerFailed:
+    return ServerFailed(
+        f"No Spark server answers at {address[0]}:{address[1]} ({why}): start one with "
+        "`python -m resources.spark_server start`, or correct SPARK_REMOTE."
+    )
 
 
 def _first_that_opens(builder: Any, remote: str, name: str | None) -> Any:

@@ -149,9 +149,9 @@ class SparkServer:
         settings = spark_settings(self.port, scratch, self._cores, self._env)
         return [
             *java_options(self._jvm, self._heap, scratch),
-            *self._extra,
             f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}",
             *(f"-D{name}={value}" for name, value in settings.items()),
+            *self._extra,
             *("-cp", os.pathsep.join(map(str, self._layout.class_path()))),
             MAIN_CLASS,
         ]

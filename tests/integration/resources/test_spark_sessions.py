@@ -1,0 +1,66 @@
+"""Sessions: one a unit of work, found again by its name, orphans interrupted, errors without values."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from resources.errors import ServerFailed, SparkFailed
+from resources.spark import SparkConnectResource, close_session, open_session, session_id, spark_errors
+from resources.spark_server.server import free_port
+from tests.fixtures.spark import SparkTestServer
+
+SLOW = "SELECT count(*) FROM range(0, 100000000000, 1, 2) WHERE hash(id) = 1"
+
+
+def test_each_session_has_its_settings_and_views_alone(spark_server: SparkTestServer) -> None:
+    resource = SparkConnectResource(remote=spark_server.remote)
+    with resource.session("one") as one, resource.session("two") as two:
+        one.conf.set("spark.sql.shuffle.partitions", "7")
+        one.range(3).createOrReplaceTempView("things")
+        assert one.table("things").count() == 3
+        assert two.conf.get("spark.sql.shuffle.partitions") != "7"
+        assert not two.catalog.tableExists("things")
+
+
+def test_a_name_can_be_used_again_after_its_session_was_closed(spark_server: SparkTestServer) -> None:
+    resource = SparkConnectResource(remote=spark_server.remote)
+    for _ in range(3):
+        with resource.session("bronze/17") as session:
+            assert session.range(2).count() == 2
+
+
+def test_what_a_killed_client_left_running_is_interrupted_by_the_next_of_its_name(spark_server: SparkTestServer) -> None:
+    orphan = open_session(spark_server.remote, "bronze/18")
+    ended: list[SparkFailed] = []
+
+    def run() -> None:
+        try:
+            with spark_errors("counting for a long time"):
+                orphan.sql(SLOW).collect()
+        except SparkFailed as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    time.sleep(2)
+    with SparkConnectResource(remote=spark_server.remote).session("bronze/18") as successor:
+        assert session_id("bronze/18") == successor.session_id
+        thread.join(30)
+        assert not thread.is_alive()
+        assert [error.condition for error in ended] == ["OPERATION_CANCELED"]
+        assert successor.range(2).count() == 2
+    close_session(orphan)
+
+
+def test_a_server_that_is_not_there_gets_one_sentence() -> None:
+    remote = f"sc://127.0.0.1:{free_port()}"
+    with pytest.raises(ServerFailed, match=r"No Spark server answers at 127\.0\.0\.1:\d+"):
+        open_session(remote)
+
+
+def test_a_remote_of_another_form_is_refused() -> None:
+    with pytest.raises(ServerFailed, match="of the form sc://host:port"):
+        open_session("127.0.0.1:15002")
