@@ -24,8 +24,8 @@ from lake_assets.raw.session import SMALL_BYTES, interpreted
 from lake_assets.transforms import schemas
 from lake_assets.transforms.canonical import entity_of, is_canonical, parsed_schema
 from lake_assets.transforms.events import typed_events, typed_manifests
+from lake_assets.transforms.fields import Rules
 from lake_assets.transforms.strict import judged, judged_here
-from lake_assets.transforms.validate import Rules
 from publisher.wire import MANIFEST
 from resources.landing import Landing
 from resources.spark import spark_errors

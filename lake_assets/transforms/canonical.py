@@ -16,7 +16,8 @@ from functools import reduce
 from pyspark.sql import Column
 from pyspark.sql import functions as sf
 
-from lake_assets.transforms.validate import MAX_SEQ, MAX_VALUE_BYTES, PLAIN, EntityRule, FieldRule, Rules
+from lake_assets.transforms.fields import MAX_SEQ, PLAIN, EntityRule, FieldRule, Rules
+from lake_assets.transforms.validate import MAX_VALUE_BYTES
 
 PSEUDONYM_FORM = "[0-9a-f]{32}"
 _INTEGER = "(?:0|-?[1-9][0-9]{0,18})"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
 
-from lake_assets.transforms.validate import EntityRule
+from lake_assets.transforms.fields import EntityRule
 
 CASTS = {"boolean": "boolean", "integer": "bigint", "date": "date", "timestamp": "timestamp"}
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lake_assets.transforms.validate import MAX_SEQ, EntityRule, FieldRule, Rules
+from lake_assets.transforms.fields import MAX_SEQ, EntityRule, FieldRule, Rules
 from publisher.contracts import Contract, Field
 from publisher.wire import DELETES, MANIFEST, MANIFEST_VERSION, UPSERTS
 

@@ -13,8 +13,8 @@ from pyspark import cloudpickle
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
-from lake_assets.transforms import validate
-from lake_assets.transforms.validate import Rules
+from lake_assets.transforms import fields, validate
+from lake_assets.transforms.fields import Rules
 
 JUDGED_SCHEMA = (
     "object STRING, entity STRING, line STRING, reason STRING, fields ARRAY<STRING>, seq BIGINT, digest STRING, length BIGINT"
@@ -40,7 +40,8 @@ def judged(lines: DataFrame, rules: Rules) -> DataFrame:
 
     A remote cluster's workers have no `lake_assets`: the validator goes with the plan.
     """
-    cloudpickle.register_pickle_by_value(validate)  # type: ignore[no-untyped-call]
+    for module in (fields, validate):
+        cloudpickle.register_pickle_by_value(module)  # type: ignore[no-untyped-call]
     return _raw(lines).mapInArrow(_judge(rules), JUDGED_SCHEMA)
 
 

@@ -1,8 +1,8 @@
 """The reference of what bronze accepts: one JSON value in, its canonical line or one named reason out.
 
 Belongs here: splitting a raw line into JSON values and judging each. Not here: Spark (`strict.py` runs this in it), contracts
-(`rules.py` turns them into these rules). Imports the standard library only: it is sent by value to Spark's Python workers,
-where this project need not be installed.
+(`rules.py` turns them into rules), single values (`fields.py`).
+Imports the standard library only: both are sent by value to Spark's Python workers, where this project need not be installed.
 
 Nothing that leaves this module holds a value: a rejection carries a reason, names of fields, a digest and a length.
 """
@@ -14,8 +14,21 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Any
+
+from lake_assets.transforms.fields import (
+    MAX_INTEGER_DIGITS,
+    MAX_SEQ,
+    MISSING_FIELD,
+    OUT_OF_RANGE,
+    OUTSIDE_DOMAIN,
+    WRONG_TYPE,
+    EntityRule,
+    FieldRule,
+    Number,
+    Rules,
+    judge_field,
+)
 
 NOT_JSON = "not JSON"
 INVALID_UTF8 = "invalid UTF-8"
@@ -27,64 +40,12 @@ UNKNOWN_ENTITY = "unknown entity"
 UNKNOWN_OP = "unknown operation"
 UNKNOWN_VERSION = "unknown contract version"
 UNKNOWN_FIELD = "unknown field"
-MISSING_FIELD = "missing required field"
-WRONG_TYPE = "wrong type"
-OUT_OF_RANGE = "out of range"
-OUTSIDE_DOMAIN = "outside domain"
 DISAGREES = "envelope and record disagree"
 
 MAX_VALUE_BYTES = 1 << 20
-MAX_SEQ = (1 << 63) - 1
-MAX_INTEGER_DIGITS = 20
-
-DATE = re.compile(r"(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}")
-TIMESTAMP = re.compile(r"(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
-PLAIN = re.compile(r"[ !#-\[\]-~]*")
-"""What any text of a contract is made of: printable ASCII without quote and backslash, so that JSON writes it one way only."""
-
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 _SPACE = re.compile(r"[ \t\r\n]*")
 _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
-
-
-@dataclass(frozen=True)
-class FieldRule:
-    """What one value may be. `type` is string, boolean, integer, date or timestamp; the rest narrows it."""
-
-    name: str
-    type: str
-    required: bool = True
-    values: tuple[str, ...] | None = None
-    pattern: str | None = None
-    minimum: int | None = None
-    maximum: int | None = None
-    step: int | None = None
-
-
-@dataclass(frozen=True)
-class EntityRule:
-    """What an event of one entity looks like on the wire. The first of `fields` repeats the envelope's key."""
-
-    entity: str
-    versions: tuple[str, ...]
-    writes: tuple[str, ...]
-    deletes: tuple[str, ...]
-    has_subject: bool
-    key: FieldRule
-    subject: FieldRule
-    seq: FieldRule
-    committed_at: FieldRule
-    fields: tuple[FieldRule, ...]
-    seq_field: str | None = None
-
-    @property
-    def envelope(self) -> tuple[str, ...]:
-        """The names of the envelope, in wire order, without `record`."""
-        subject = ("subject",) if self.has_subject else ()
-        return ("entity", "op", "key", "seq", *subject, "committed_at", "contract")
-
-
-Rules = dict[str, EntityRule]
 
 
 @dataclass(frozen=True)
@@ -119,14 +80,6 @@ class _Problem:
     fields: tuple[str, ...] = ()
 
 
-class _Number:
-    """A number that is no contract integer: a fraction, an exponent, or more digits than any integer here has."""
-
-    def __init__(self, text: str) -> None:
-        digits = text.lstrip("-")
-        self.integral = digits.isdigit()
-
-
 def judge_line(raw: bytes, rules: Rules, limit: int = MAX_VALUE_BYTES) -> Iterator[Accepted | Rejected]:
     """Judges each JSON value of a raw line, in order; blank lines hold none.
 
@@ -155,8 +108,8 @@ class _Decoder:
         self.repeated: list[str] = []
         self._json = json.JSONDecoder(
             object_pairs_hook=self._pairs,
-            parse_int=lambda text: int(text) if len(text) <= MAX_INTEGER_DIGITS else _Number(text),
-            parse_float=_Number,
+            parse_int=lambda text: int(text) if len(text) <= MAX_INTEGER_DIGITS else Number(text),
+            parse_float=Number,
             parse_constant=self._constant,
         )
 
@@ -273,61 +226,6 @@ def _judge_fields(values: dict[str, Any], fields: Sequence[FieldRule]) -> _Probl
         if reason in broken:
             return _Problem(reason, tuple(broken[reason]))
     return None
-
-
-def judge_field(value: Any, rule: FieldRule) -> str | None:
-    """The reason that a field's value is refused, or None."""
-    if value is None:
-        return MISSING_FIELD if rule.required else None
-    if rule.type == "boolean":
-        return None if isinstance(value, bool) else WRONG_TYPE
-    if rule.type == "integer":
-        return _judge_integer(value, rule)
-    if not isinstance(value, str):
-        return WRONG_TYPE
-    return None if _in_domain(value, rule) else OUTSIDE_DOMAIN
-
-
-def _in_domain(text: str, rule: FieldRule) -> bool:
-    if rule.type == "date" and not _is_date(text):
-        return False
-    if rule.type == "timestamp" and not _is_timestamp(text):
-        return False
-    if not PLAIN.fullmatch(text) or (rule.values is not None and text not in rule.values):
-        return False
-    return rule.pattern is None or re.compile(rule.pattern, re.ASCII).fullmatch(text) is not None
-
-
-def _judge_integer(value: Any, rule: FieldRule) -> str | None:
-    if isinstance(value, _Number):
-        return OUT_OF_RANGE if value.integral else WRONG_TYPE
-    if not isinstance(value, int) or isinstance(value, bool):
-        return WRONG_TYPE
-    low = -MAX_SEQ - 1 if rule.minimum is None else rule.minimum
-    high = MAX_SEQ if rule.maximum is None else rule.maximum
-    if not low <= value <= high:
-        return OUT_OF_RANGE
-    return OUTSIDE_DOMAIN if rule.step and value % rule.step else None
-
-
-def _is_date(text: str) -> bool:
-    if not DATE.fullmatch(text):
-        return False
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_timestamp(text: str) -> bool:
-    if not TIMESTAMP.fullmatch(text):
-        return False
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
 
 
 def canonical(value: dict[str, Any], rule: EntityRule) -> str:

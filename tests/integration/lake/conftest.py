@@ -22,8 +22,8 @@ import pytest
 from demo.cloud.ministack import Ministack
 from demo.cloud.provision import provision
 from lake_assets.raw.lake import ensure_lake
+from lake_assets.transforms.fields import Rules
 from lake_assets.transforms.rules import rules_of
-from lake_assets.transforms.validate import Rules
 from publisher.contracts import Contract, load_contracts
 from resources.landing import Landing
 from resources.notifications import Notifications

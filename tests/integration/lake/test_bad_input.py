@@ -19,7 +19,7 @@ from lake_assets.bronze.conservation import count_batch
 from lake_assets.bronze.load import BronzeResult, load_batch
 from lake_assets.raw.batches import Batch, RawObject, read_batch
 from lake_assets.raw.ledger import LedgerResult, register
-from lake_assets.transforms.validate import Rules
+from lake_assets.transforms.fields import Rules
 from publisher import wire
 from tests.integration.lake.conftest import Lake
 from tests.unit.lake.make_events import START, event, line, pseudonym, signed

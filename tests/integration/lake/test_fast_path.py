@@ -17,7 +17,8 @@ from pyspark.sql import functions as sf
 
 from lake_assets.transforms.canonical import entity_of, is_canonical, parsed_schema
 from lake_assets.transforms.events import typed_events
-from lake_assets.transforms.validate import Accepted, EntityRule, Rules, judge_line
+from lake_assets.transforms.fields import EntityRule, Rules
+from lake_assets.transforms.validate import Accepted, judge_line
 from publisher import wire
 from publisher.wire import MANIFEST
 from tests.integration.lake.conftest import Lake

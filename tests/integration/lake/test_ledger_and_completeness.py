@@ -11,7 +11,7 @@ from lake_assets.completeness import complete_until, count_verdicts, verify_mani
 from lake_assets.raw.batches import Counts, advance, finish_batch, finished_below, pending_batches, read_batch
 from lake_assets.raw.ledger import register
 from lake_assets.transforms.events import typed_events, typed_manifests
-from lake_assets.transforms.validate import Rules
+from lake_assets.transforms.fields import Rules
 from publisher import wire
 from tests.integration.lake.conftest import Lake
 from tests.unit.lake.make_events import START, event, line

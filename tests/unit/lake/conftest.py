@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from lake_assets.transforms.fields import Rules
 from lake_assets.transforms.rules import rules_of
-from lake_assets.transforms.validate import Rules
 from publisher.contracts import load_contracts
 
 

@@ -10,7 +10,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lake_assets.transforms.validate import EntityRule, FieldRule
+from lake_assets.transforms.fields import EntityRule, FieldRule
 from publisher import wire
 
 START = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)

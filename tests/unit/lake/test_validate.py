@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from lake_assets.transforms import validate as v
 from lake_assets.transforms.canonical import line_pattern
-from lake_assets.transforms.validate import Accepted, Rejected, Rules, judge_line
+from lake_assets.transforms.fields import Rules
+from lake_assets.transforms.validate import Accepted, Rejected, judge_line
 from publisher.wire import MANIFEST
 from tests.unit.lake.make_events import event, line
 
