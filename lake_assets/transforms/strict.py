@@ -36,13 +36,8 @@ _ARROW = pa.schema(
 
 
 def judged(lines: DataFrame, rules: Rules) -> DataFrame:
-    """Judges the values of `lines(object, line)` in Spark's workers: rows of JUDGED_SCHEMA, as many as there are JSON values.
-
-    A remote cluster's workers have no `lake_assets`: the validator goes with the plan.
-    """
-    for module in (fields, validate):
-        cloudpickle.register_pickle_by_value(module)  # type: ignore[no-untyped-call]
-    return _raw(lines).mapInArrow(_judge(rules), JUDGED_SCHEMA)
+    """Judges the values of `lines(object, line)` in Spark's workers: rows of JUDGED_SCHEMA, as many as there are JSON values."""
+    return _raw(lines).mapInArrow(by_value(rules), JUDGED_SCHEMA)
 
 
 def judged_here(lines: DataFrame, rules: Rules) -> DataFrame:
@@ -60,7 +55,13 @@ def _outcomes(name: str, raw: bytes, rules: Rules) -> Iterator[dict[str, Any]]:
         yield {"object": name, **validate.as_row(outcome)}
 
 
-def _judge(rules: Rules) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def by_value(rules: Rules) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """The validator over Arrow batches of `(object, raw)`, such that its pickle holds all of it.
+
+    A remote cluster's workers have no `lake_assets`, and would fail at a reference to it.
+    """
+    for module in (fields, validate):
+        cloudpickle.register_pickle_by_value(module)  # type: ignore[no-untyped-call]
     judge_line, as_row, schema = validate.judge_line, validate.as_row, _ARROW
 
     def over(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
