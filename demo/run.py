@@ -46,9 +46,8 @@ def _run(console: Console, stack: Stack, rows: int, seed: int) -> Account:
     with console.phase("platform", "start PostgreSQL and the local cloud; migrate; write the capture triggers"):
         stack.start_platform()
         spark = stack.start_spark()
-    with console.phase("spark", "start the Spark server, the publisher and Dagster"):
+    with console.phase("spark", "start the Spark server and Dagster"):
         stack.start_dagster(cadence=NEVER)
-        stack.start_publisher()
         stack.wait_spark(spark)
     with Lake(stack.env) as lake:
         return _through(console, stack, lake, rows, seed)
@@ -57,9 +56,10 @@ def _run(console: Console, stack: Stack, rows: int, seed: int) -> Account:
 def _through(console: Console, stack: Stack, lake: Lake, rows: int, seed: int) -> Account:
     with console.phase("tables", "make the lake's tables"):
         lake.prepare()
-    with console.phase("dagster", "wait for Dagster's sensors"):
+    with console.phase("dagster", "wait for Dagster's sensors; start the publisher and the Firehose"):
         runs = DagsterRuns(stack.env)
         runs.wait_for_sensor("landed", 60)
+        stack.start_publisher()
     with console.phase("traffic", f"run the business: {rows:,} committed row writes, in every way an application writes"):
         traffic = Traffic(stack.env["PLATFORM_DATABASE_URL"], stack.data_key, seed)
         traffic.seed_creditors()
@@ -67,6 +67,7 @@ def _through(console: Console, stack: Stack, lake: Lake, rows: int, seed: int) -
         stack.supervisor.raise_if_ended()
     with console.phase("drain", "send what waits, with the manifests that account for it"):
         stack.publisher("manifest")
+        stack.stop_relay()  # or a manifest of nothing every few seconds would keep the lake busy
     with console.phase("ingest", "raw → bronze → silver: wait until the lake has it all"):
         _wait_for_events(console, stack, lake, runs)
     with console.phase("refresh", "history, completeness and gold"):

@@ -79,6 +79,12 @@ class Stack:
         command = [sys.executable, "-m", "demo.firehose", *hints, "--checkpoints", self.folder / "firehose"]
         self.firehose = self.supervisor.start("firehose", command, env=self.env, cwd=ROOT)
 
+    def stop_relay(self) -> None:
+        """Ends the relay as an operator would, having sent what it holds. Raises DemoError when it does not end well."""
+        if self.relay is not None and (code := self.supervisor.stop(self.relay)) != 0:
+            raise DemoError(f"The relay ended with code {code}; its log is logs/relay.log.")
+        self.relay = None
+
     def start_spark(self) -> Child:
         """Begins the Spark server's start; `wait_spark` returns when it answers."""
         port = _checked("SPARK_PORT", "the Spark server") or free_port()

@@ -5,6 +5,7 @@ Belongs here: drawing. Not here: the numbers.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING
@@ -17,6 +18,21 @@ if TYPE_CHECKING:
 
 BAR_WIDTH, BAR_HEIGHT = 220, 16
 PREVIEW_ROWS = 8
+
+
+class Stopwatch:
+    """Seconds of each stretch of a step, for the run's log."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.monotonic()
+
+    def lap(self, name: str) -> None:
+        now = time.monotonic()
+        self.seconds[name], self._last = now - self._last, now
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {seconds:.1f}" for name, seconds in self.seconds.items())
 
 
 def bars(values: Mapping[str, int], unit: str = "") -> dg.MarkdownMetadataValue:

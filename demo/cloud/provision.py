@@ -42,7 +42,9 @@ def provision(
     if versioning:
         s3.put_bucket_versioning(Bucket=landing, VersioningConfiguration={"Status": "Enabled"})
     queue_url, queue_arn = _queue(client("sqs", environment), f"{prefix}landed", landing)
-    _notification(s3, landing, queue_arn)
+    if _notification(s3, landing, queue_arn):
+        # S3 sends a test event, which tells of nothing: a run should not start for it.
+        client("sqs", environment).purge_queue(QueueUrl=queue_url)
     _stream(client("kinesis", environment), stream, shards)
     manager = client("secretsmanager", environment)
     _data_key(client("kms", environment), manager, data_key_secret)
@@ -99,7 +101,8 @@ def _queue_arn(sqs: Any, url: str) -> str:
     return str(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
 
 
-def _notification(s3: Any, landing: str, queue_arn: str) -> None:
+def _notification(s3: Any, landing: str, queue_arn: str) -> bool:
+    """Whether it had to be written."""
     wanted = {
         "Id": "landed",
         "QueueArn": queue_arn,

@@ -12,7 +12,7 @@ import dagster as dg
 
 from lake_assets.bronze.load import BronzeResult, load_batch
 from lake_assets.catalog import Catalog
-from lake_assets.metadata import bars
+from lake_assets.metadata import Stopwatch, bars
 from lake_assets.raw.batches import advance, finish_batch, pending_batches, read_batch
 from lake_assets.raw.lake import ensure_lake
 from lake_assets.raw.ledger import LedgerResult, register
@@ -99,7 +99,9 @@ def _batch(catalog: Catalog) -> dg.AssetsDefinition:
                 return
             taken = read_batch(tables, waiting[0])
         with lake.tables(f"batch/{taken.number}") as tables:
+            clock = Stopwatch()
             bronze = load_batch(tables, landing.open(), rules, taken)
+            clock.lap("bronze")
             yield from _selected(context, _bronze_events(bronze))
             if not bronze.conservation.holds:
                 raise dg.Failure(
@@ -108,9 +110,13 @@ def _batch(catalog: Catalog) -> dg.AssetsDefinition:
                 )
             contents = batch_contents(tables, bronze.events, taken.number)
             merge_tombstones(tables, contents, taken.number, generation=taken.generation)
+            clock.lap("tombstones")
             merged = merge_entities(lake.tables, catalog.contracts.values(), contents, taken.number, generation=taken.generation)
+            clock.lap("silver")
             finish_batch(tables, taken, bronze.counts)
             advance(tables, [taken.number])
+            clock.lap("closing")
+            context.log.info(f"batch {taken.number}: {bronze.read:,} values of {len(taken.objects)} objects; seconds: {clock}")
         yield from _selected(context, _silver_events(merged))
 
     return batch

