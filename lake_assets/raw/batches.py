@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pyspark.sql import functions as sf
 
 from lake_assets.raw import progress
+from lake_assets.raw.session import interpreted
 from lake_assets.transforms import schemas
 from resources.spark import spark_errors
 from resources.tables import LakeTables
@@ -55,7 +56,7 @@ class Counts:
 
 def read_batch(tables: LakeTables, number: int, generation: int = 0) -> Batch:
     """The batch with its objects, in the order of their names. Raises LookupError for one that the ledger does not have."""
-    with spark_errors(f"reading batch {number}"):
+    with interpreted(tables.spark), spark_errors(f"reading batch {number}"):
         rows = tables.read("ops", "objects").where(sf.col("_batch") == number).collect()
     if not rows:
         raise LookupError(f"the ledger has no batch {number}")
@@ -65,12 +66,13 @@ def read_batch(tables: LakeTables, number: int, generation: int = 0) -> Batch:
 
 def pending_batches(tables: LakeTables) -> list[int]:
     """The batches that have not come through silver, oldest first. Its cost does not grow with history."""
-    behind = finished_below(tables)
-    with spark_errors("listing the batches"):
-        # One look at both tables: each alone costs as much again.
-        ledger = tables.read("ops", "objects").where(sf.col("_batch") > behind).select("_batch", sf.lit(0).alias("done"))
-        closed = tables.read("ops", "batches").where(sf.col("_batch") > behind).select("_batch", sf.lit(1).alias("done"))
-        rows = ledger.union(closed).groupBy("_batch").agg(sf.max("done").alias("done")).where("done = 0").collect()
+    with interpreted(tables.spark):
+        behind = finished_below(tables)
+        with spark_errors("listing the batches"):
+            # One look at both tables: each alone costs as much again.
+            ledger = tables.read("ops", "objects").where(sf.col("_batch") > behind).select("_batch", sf.lit(0).alias("done"))
+            closed = tables.read("ops", "batches").where(sf.col("_batch") > behind).select("_batch", sf.lit(1).alias("done"))
+            rows = ledger.union(closed).groupBy("_batch").agg(sf.max("done").alias("done")).where("done = 0").collect()
     return sorted(row._batch for row in rows)
 
 
@@ -87,15 +89,17 @@ def finish_batch(tables: LakeTables, batch: Batch, counts: Counts) -> None:
         counts.quarantined, counts.conserved, datetime.now(UTC),
     )  # fmt: skip
     frame = tables.spark.createDataFrame([row], schemas.struct(schemas.BATCHES)).coalesce(1)
-    tables.append("ops", "batches", frame, batch=batch.number, generation=batch.generation)
+    with interpreted(tables.spark):
+        tables.append("ops", "batches", frame, batch=batch.number, generation=batch.generation)
 
 
 def advance(tables: LakeTables, finished: Iterable[int]) -> int:
     """Moves the progress over the batches that are finished without a gap; where it stands then."""
-    behind = finished_below(tables)
-    known, position = set(finished), behind
-    while position + 1 in known:
-        position += 1
-    if position != behind:
-        progress.write(tables, FINISHED, position=position)
-    return position
+    with interpreted(tables.spark):
+        behind = finished_below(tables)
+        known, position = set(finished), behind
+        while position + 1 in known:
+            position += 1
+        if position != behind:
+            progress.write(tables, FINISHED, position=position)
+        return position
