@@ -9,6 +9,8 @@ import argparse
 import sys
 
 from demo.errors import DemoError
+from publisher.errors import PublisherError
+from resources.errors import ResourceError
 
 INTERRUPTED = 130
 
@@ -31,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         from demo.dev import keep_running
 
         return keep_running(parsed.rows_per_second, parsed.seed)
-    except DemoError as error:
+    except (DemoError, PublisherError, ResourceError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

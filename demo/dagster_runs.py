@@ -25,8 +25,9 @@ REFRESH_SECONDS = 180.0
 class DagsterRuns:
     """The instance of DAGSTER_HOME."""
 
-    def __init__(self, env: Mapping[str, str]) -> None:
+    def __init__(self, env: Mapping[str, str], workspace: Path) -> None:
         self._env = dict(env)
+        self._workspace = workspace
         self._instance = DagsterInstance.from_config(env["DAGSTER_HOME"])
 
     def wait_for_sensor(self, name: str, seconds: float) -> None:
@@ -52,7 +53,7 @@ class DagsterRuns:
 
     def refresh(self, progress: Callable[[str], None]) -> None:
         """Launches the job that builds history, completeness and gold, through the queue, and waits for its end."""
-        command = [str(Path(sys.executable).parent / "dagster"), "job", "launch", "-w", str(ROOT / "workspace.yaml"), "-j", REFRESH]
+        command = [str(Path(sys.executable).parent / "dagster"), "job", "launch", "-w", str(self._workspace), "-j", REFRESH]
         done = subprocess.run(command, env=self._env, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode:
             raise DemoError(f"dagster job launch failed: {(done.stderr.strip() or 'no reason given').splitlines()[-1]}")

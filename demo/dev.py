@@ -36,12 +36,13 @@ def keep_running(rows_per_second: float, seed: int) -> int:
             stack.write_pages()
             stack.start_pages(pages)
         with console.phase("spark", "start the warm Spark server and make the lake's tables"):
-            stack.start_publisher()
+            stack.start_code_location(cadence=os.environ.get("LAKE_CADENCE", CADENCE))
             stack.wait_spark(spark)
             with Lake(stack.env) as lake:
                 lake.prepare()
         with console.phase("dagster", "start Dagster with its UI"):
-            stack.start_dagster(cadence=os.environ.get("LAKE_CADENCE", CADENCE), ui_port=ui)
+            stack.start_dagster(ui_port=ui)
+            stack.start_publisher()
         with Traffic(stack.env["PLATFORM_DATABASE_URL"], stack.data_key, seed) as traffic:
             with console.phase("traffic", f"write the business's past: {FIRST_ROWS:,} rows"):
                 traffic.seed_creditors()

@@ -23,7 +23,7 @@ from demo.processes import Supervisor
 from demo.stack import NEVER, STATE, Stack
 
 REPORT = STATE / "demo.json"
-TRAFFIC_SECONDS = 45.0
+TRAFFIC_SECONDS = 30.0
 INGEST_DEADLINE_SECONDS = 240.0
 
 
@@ -46,8 +46,8 @@ def _run(console: Console, stack: Stack, rows: int, seed: int) -> Account:
     with console.phase("platform", "start PostgreSQL and the local cloud; migrate; write the capture triggers"):
         stack.start_platform()
         spark = stack.start_spark()
-    with console.phase("spark", "start the Spark server and Dagster"):
-        stack.start_dagster(cadence=NEVER)
+    with console.phase("spark", "start the Spark server, and Dagster's code location"):
+        stack.start_code_location(cadence=NEVER)
         stack.wait_spark(spark)
     with Lake(stack.env) as lake:
         return _through(console, stack, lake, rows, seed)
@@ -56,8 +56,9 @@ def _run(console: Console, stack: Stack, rows: int, seed: int) -> Account:
 def _through(console: Console, stack: Stack, lake: Lake, rows: int, seed: int) -> Account:
     with console.phase("tables", "make the lake's tables"):
         lake.prepare()
-    with console.phase("dagster", "wait for Dagster's sensors; start the publisher and the Firehose"):
-        runs = DagsterRuns(stack.env)
+    with console.phase("dagster", "start Dagster's daemon with its sensors, the publisher and the Firehose"):
+        stack.start_dagster()
+        runs = DagsterRuns(stack.env, stack.workspace)
         runs.wait_for_sensor("landed", 60)
         stack.start_publisher()
     with console.phase("traffic", f"run the business: {rows:,} committed row writes, in every way an application writes"):

@@ -6,6 +6,7 @@ run (main.py).
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -42,6 +43,8 @@ class Stack:
     data_key: bytes = b""
     relay: Child | None = None
     firehose: Child | None = None
+    code: Child | None = None
+    code_port: int = 0
     peak_bytes: int = 0
 
     @classmethod
@@ -96,19 +99,31 @@ class Stack:
         port = int(self.env["SPARK_REMOTE"].rsplit(":", 1)[1])
         child.wait_ready(lambda: accepts(port), 120)
 
-    def start_dagster(self, *, cadence: str, ui_port: int | None = None) -> None:
-        """The daemon (sensors, queue, automation), and the UI with it where a port is given."""
+    def start_code_location(self, *, cadence: str) -> None:
+        """The process that holds the definitions, shared by daemon and UI: a daemon that starts its own starts it anew every minute."""
         home = self.folder / "dagster"
         home.mkdir()
         shutil.copy(ROOT / "dagster.yaml", home / "dagster.yaml")
         self.env |= {"DAGSTER_HOME": str(home), "LAKE_CADENCE": cadence}
-        workspace = ["-w", ROOT / "workspace.yaml"]
-        if ui_port is None:
-            self.supervisor.start("dagster", [BIN / "dagster-daemon", "run", *workspace], env=self.env, cwd=ROOT)
-            return
-        command = [BIN / "dagster", "dev", *workspace, "-h", LOOPBACK, "-p", str(ui_port)]
-        child = self.supervisor.start("dagster", command, env=self.env, cwd=ROOT)
-        child.wait_ready(lambda: accepts(ui_port), 120)
+        port = free_port()
+        location = {"host": LOOPBACK, "port": port, "location_name": "lake"}
+        self.workspace.write_text(json.dumps({"load_from": [{"grpc_server": location}]}), encoding="utf-8")
+        command = [BIN / "dagster", "api", "grpc", "-m", "lake_assets.definitions", "-h", LOOPBACK, "-p", str(port)]
+        self.code = self.supervisor.start("code", command, env=self.env, cwd=ROOT)
+        self.code_port = port
+
+    def start_dagster(self, *, ui_port: int | None = None) -> None:
+        """The daemon (sensors, queue, automation), and the UI where a port is given. The lake's tables must be there."""
+        assert self.code is not None
+        self.code.wait_ready(lambda: accepts(self.code_port), 120)
+        self.supervisor.start("dagster", [BIN / "dagster-daemon", "run", "-w", self.workspace], env=self.env, cwd=ROOT)
+        if ui_port is not None:
+            command = [BIN / "dagster-webserver", "-w", self.workspace, "-h", LOOPBACK, "-p", str(ui_port)]
+            self.supervisor.start("ui", command, env=self.env, cwd=ROOT).wait_ready(lambda: accepts(ui_port), 120)
+
+    @property
+    def workspace(self) -> Path:
+        return self.folder / "workspace.yaml"
 
     def start_pages(self, port: int) -> None:
         """Serves the two pages, so that the UI can link to them: a browser opens no file from a page of the network."""
@@ -131,7 +146,7 @@ class Stack:
         return self._run([str(BIN / "publisher"), *arguments])
 
     def dagster(self, *arguments: str) -> str:
-        return self._run([str(BIN / "dagster"), *arguments, "-w", str(ROOT / "workspace.yaml")])
+        return self._run([str(BIN / "dagster"), *arguments, "-w", str(self.workspace)])
 
     def _run(self, command: list[str]) -> str:
         done = subprocess.run(command, env=self.env, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)

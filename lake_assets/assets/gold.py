@@ -13,6 +13,7 @@ from lake_assets.automation import on_cadence
 from lake_assets.catalog import Catalog
 from lake_assets.gold.engine import GoldResult, build
 from lake_assets.metadata import preview
+from lake_assets.raw.session import interpreted
 from resources.lake import LakeResource
 
 THREADS = 4
@@ -40,7 +41,7 @@ def gold_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
         wanted = {key.path[-1] for key in context.selected_asset_keys}
 
         def make(name: str) -> tuple[str, GoldResult, dg.MarkdownMetadataValue]:
-            with lake.tables(f"gold/{name}/{context.run_id}") as tables:
+            with lake.tables(f"gold/{name}/{context.run_id}") as tables, interpreted(tables.spark):
                 result = build(catalog.gold[name], tables.spark, tables.lake_uri)
                 return name, result, preview(tables.read("gold", name))
 
