@@ -94,7 +94,9 @@ class Account:
         found = []
         released, bad = sum(self.released.values()), sum(n for verdict, n in self.verdicts.items() if verdict != "agrees")
         if self.rows_written != released + self.dead_letters:
-            found.append(f"{self.rows_written:,} rows were written, and {released:,} events released with {self.dead_letters:,} dead letters")
+            found.append(
+                f"{self.rows_written:,} rows were written, and {released:,} events released with {self.dead_letters:,} dead letters"
+            )
         for entity, (_, events, silver) in self.bronze.items():
             if events != self.released.get(entity, 0):
                 found.append(f"bronze/{entity} has {events:,} events of {self.released.get(entity, 0):,}")
@@ -160,10 +162,14 @@ def take_account(stack: Stack, lake: Lake, traffic: Traffic, runs: int) -> Accou
     """Counts everything once; `leaks` is left to be filled in."""
     tables = {contract.table: entity for entity, contract in lake.contracts.items()}
     with psycopg.connect(stack.env["PLATFORM_DATABASE_URL"]) as connection:
-        released = dict(connection.execute("SELECT entity, sum(events)::bigint FROM publisher.tallies GROUP BY entity").fetchall())
+        released = dict(
+            connection.execute("SELECT entity, sum(events)::bigint FROM publisher.tallies GROUP BY entity").fetchall()
+        )
         dead = connection.execute("SELECT count(*) FROM publisher.dead_letters WHERE state IN ('parked', 'waiting')").fetchone()
         rows = {
-            entity: connection.execute(psycopg.sql.SQL("SELECT count(*) FROM {}").format(psycopg.sql.Identifier(table))).fetchone()
+            entity: connection.execute(
+                psycopg.sql.SQL("SELECT count(*) FROM {}").format(psycopg.sql.Identifier(table))
+            ).fetchone()
             for table, entity in tables.items()
         }
     gold = load_gold(lake.contracts)
@@ -195,12 +201,20 @@ def _latency(stack: Stack, lake: Lake, traffic: Traffic, tables: Mapping[str, st
     waits: list[float] = []
     for table, entity in tables.items():
         namespace = lake.contracts[entity].key_namespace
-        sample = [(keyring.pseudonym(namespace, str(insert.id)), insert.committed_at) for insert in traffic.journal if insert.table == table]
+        sample = [
+            (keyring.pseudonym(namespace, str(insert.id)), insert.committed_at)
+            for insert in traffic.journal
+            if insert.table == table
+        ]
         if not sample:
             continue
         journal = spark.createDataFrame(sample, "_key STRING, committed_at DOUBLE")
         landed = lake.tables.read("bronze", entity).where("_op = 'insert'").groupBy("_key").agg(F.min("_batch").alias("_batch"))
-        joined = journal.join(landed, "_key").join(finished, "_batch").select((F.col("visible_at") - F.col("committed_at")).alias("wait"))
+        joined = (
+            journal.join(landed, "_key")
+            .join(finished, "_batch")
+            .select((F.col("visible_at") - F.col("committed_at")).alias("wait"))
+        )
         waits += [row.wait for row in joined.collect()]
     if len(waits) < 2:
         return {"p50": float("nan"), "p95": float("nan"), "sample": len(waits)}

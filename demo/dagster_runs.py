@@ -35,10 +35,15 @@ class DagsterRuns:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             states = self._instance.all_instigator_state()
-            if any(s.instigator_name == name and self._instance.get_ticks(s.instigator_origin_id, s.selector_id, limit=1) for s in states):
+            if any(
+                s.instigator_name == name and self._instance.get_ticks(s.instigator_origin_id, s.selector_id, limit=1)
+                for s in states
+            ):
                 return
             time.sleep(0.3)
-        raise DemoError(f"Dagster's daemon did not evaluate the sensor {name} within {seconds:.0f} s; its log is in logs/dagster.log.")
+        raise DemoError(
+            f"Dagster's daemon did not evaluate the sensor {name} within {seconds:.0f} s; its log is in logs/dagster.log."
+        )
 
     def active(self, job: str) -> bool:
         return bool(self._instance.get_runs(RunsFilter(job_name=job, statuses=list(NOT_FINISHED_STATUSES)), limit=1))
@@ -62,7 +67,9 @@ class DagsterRuns:
             ended = self.finished(REFRESH)
             if ended:
                 if ended[0].status != DagsterRunStatus.SUCCESS:
-                    raise DemoError(f"The run {ended[0].run_id[:8]} of {REFRESH} ended as {ended[0].status.value}: see `make dev`, or dagster.log.")
+                    raise DemoError(
+                        f"The run {ended[0].run_id[:8]} of {REFRESH} ended as {ended[0].status.value}: see `make dev`, or dagster.log."
+                    )
                 return
             progress(f"{self._built()} tables built")
             time.sleep(0.5)

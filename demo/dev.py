@@ -19,6 +19,7 @@ CADENCE = "* * * * *"
 UI_PORT, PAGES_PORT = 3000, 3001
 FIRST_ROWS = 4_000
 LOOK_SECONDS = 2.0
+SHOWN = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "PLATFORM_DATABASE_URL")
 
 
 def keep_running(rows_per_second: float, seed: int) -> int:
@@ -61,8 +62,16 @@ def keep_running(rows_per_second: float, seed: int) -> int:
 def _endpoints(stack: Stack, ui: int, rows_per_second: float) -> str:
     exported = "\n".join(
         f"  export {name}={stack.env[name]}"
-        for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "PLATFORM_DATABASE_URL")
-        + ("LAKE_STREAM", "LANDING_URI", "LANDED_QUEUE_URL", "LAKE_URI", "SPARK_REMOTE", "CONTRACTS_DIR", "DAGSTER_HOME")
+        for name in (
+            *SHOWN,
+            "LAKE_STREAM",
+            "LANDING_URI",
+            "LANDED_QUEUE_URL",
+            "LAKE_URI",
+            "SPARK_REMOTE",
+            "CONTRACTS_DIR",
+            "DAGSTER_HOME",
+        )
     )
     return f"""
   Dagster, the graph filling           http://{LOOPBACK}:{ui}/asset-groups

@@ -80,7 +80,10 @@ def _through(console: Console, stack: Stack, lake: Lake, rows: int, seed: int) -
     with console.phase("leaks", "search everything that left for the platform's plain values"):
         needles = plain_values(stack.env["PLATFORM_DATABASE_URL"], stack.data_key)
         account.leaks = scan_demo(
-            stack.env, needles, run_folder=stack.folder, progress=lambda place, done, of: console.progress(f"{place} {done:,}/{of:,}")
+            stack.env,
+            needles,
+            run_folder=stack.folder,
+            progress=lambda place, done, of: console.progress(f"{place} {done:,}/{of:,}"),
         )
     return account
 
@@ -130,5 +133,3 @@ What to open next
   one figure's way back to its source column                {pages / "lineage.html"}#gold/contactability.share_with_email
   the live graph, with traffic and the Dagster UI           make dev
 """
-
-

@@ -92,7 +92,16 @@ class Stack:
         """Begins the Spark server's start; `wait_spark` returns when it answers."""
         port = _checked("SPARK_PORT", "the Spark server") or free_port()
         self.env["SPARK_REMOTE"] = f"sc://{LOOPBACK}:{port}"
-        command = [sys.executable, "-m", "resources.spark_server", "start", "--port", str(port), "--folder", self.folder / "spark"]
+        command = [
+            sys.executable,
+            "-m",
+            "resources.spark_server",
+            "start",
+            "--port",
+            str(port),
+            "--folder",
+            self.folder / "spark",
+        ]
         return self.supervisor.start("spark", command, env=self.env, cwd=ROOT)
 
     def wait_spark(self, child: Child) -> None:
@@ -149,7 +158,9 @@ class Stack:
         return self._run([str(BIN / "dagster"), *arguments, "-w", str(self.workspace)])
 
     def _run(self, command: list[str]) -> str:
-        done = subprocess.run(command, env=self.env, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            command, env=self.env, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+        )
         if done.returncode:
             said = (done.stderr.strip() or done.stdout.strip()).splitlines()
             raise DemoError(f"{Path(command[0]).name} {' '.join(command[1:3])} failed: {said[-1] if said else 'it said nothing'}")

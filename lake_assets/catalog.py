@@ -22,7 +22,14 @@ from lake_assets.transforms import schemas
 from publisher.contracts import Contract, load_contracts
 
 LAYERS = ("platform", "raw", "bronze", "silver", "gold")
-GROUPS = {"platform": "1_platform", "raw": "2_raw", "bronze": "3_bronze", "silver": "4_silver", "gold": "5_gold", "ops": "6_operations"}
+GROUPS = {
+    "platform": "1_platform",
+    "raw": "2_raw",
+    "bronze": "3_bronze",
+    "silver": "4_silver",
+    "gold": "5_gold",
+    "ops": "6_operations",
+}
 DATA_TEAM = "team:data"
 
 
@@ -84,7 +91,8 @@ class Catalog:
         if columns:
             metadata["dagster/column_schema"] = dg.TableSchema(
                 columns=[
-                    dg.TableColumn(name, kind, description=self._column_description(asset, name, text)) for name, kind, text in columns
+                    dg.TableColumn(name, kind, description=self._column_description(asset, name, text))
+                    for name, kind, text in columns
                 ]
             )
         if not self.lineage.of(asset):
@@ -92,7 +100,9 @@ class Catalog:
         if deps := dagster_column_deps(self.lineage, asset):
             metadata["dagster/column_lineage"] = dg.TableColumnLineage(
                 {
-                    column: [dg.TableColumnDep(asset_key=dg.AssetKey(source.split("/")), column_name=name) for source, name in found]
+                    column: [
+                        dg.TableColumnDep(asset_key=dg.AssetKey(source.split("/")), column_name=name) for source, name in found
+                    ]
                     for column, found in deps.items()
                 }
             )

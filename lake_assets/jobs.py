@@ -22,7 +22,9 @@ def refresh_job(completeness: dg.AssetChecksDefinition) -> UnresolvedAssetJobDef
     """What automation builds on its cadence, at once."""
     slow = dg.AssetSelection.groups(GROUPS["silver"], GROUPS["gold"]) - _silver_current()
     checks = dg.AssetSelection.checks(*completeness.check_keys)
-    return dg.define_asset_job("refresh", selection=slow | checks, description="History, completeness and gold, without waiting for their cadence.")
+    return dg.define_asset_job(
+        "refresh", selection=slow | checks, description="History, completeness and gold, without waiting for their cadence."
+    )
 
 
 def _silver_current() -> dg.AssetSelection:

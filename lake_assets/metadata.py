@@ -54,7 +54,9 @@ def bars(values: Mapping[str, int], unit: str = "") -> dg.MarkdownMetadataValue:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="420" height="{height}" font-family="sans-serif" font-size="12" fill="#6b7280">'
         f"{''.join(rows)}</svg>"
     )
-    return dg.MetadataValue.md(f"![{escape(', '.join(f'{n}: {v:,}' for n, v in shown.items()))}](data:image/svg+xml,{quote(svg)})")
+    return dg.MetadataValue.md(
+        f"![{escape(', '.join(f'{n}: {v:,}' for n, v in shown.items()))}](data:image/svg+xml,{quote(svg)})"
+    )
 
 
 def preview(frame: DataFrame) -> dg.MarkdownMetadataValue:

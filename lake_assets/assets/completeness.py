@@ -47,14 +47,20 @@ def completeness_checks(catalog: Catalog, cadence: str) -> dg.AssetChecksDefinit
         now = datetime.now(UTC)
         for entity, each in found.items():
             for result in (_arrived(entity, each), _fresh(entity, each, now, catalog.contracts[entity].freshness)):
-                if dg.AssetCheckKey(dg.AssetKey.from_coercible(result.asset_key), str(result.check_name)) in context.selected_asset_check_keys:
+                if (
+                    dg.AssetCheckKey(dg.AssetKey.from_coercible(result.asset_key), str(result.check_name))
+                    in context.selected_asset_check_keys
+                ):
                     yield result
 
     return completeness
 
 
 def _arrived(entity: str, found: Completeness) -> dg.AssetCheckResult:
-    ranges = [f"({v.seq_from}, {v.seq_to}] closed {v.closed_at:%Y-%m-%d %H:%M:%S}: {v.verdict}, {v.found} of {v.events}" for v in found.open]
+    ranges = [
+        f"({v.seq_from}, {v.seq_to}] closed {v.closed_at:%Y-%m-%d %H:%M:%S}: {v.verdict}, {v.found} of {v.events}"
+        for v in found.open
+    ]
     more = f"; and {len(ranges) - SHOWN} more" if len(ranges) > SHOWN else ""
     return dg.AssetCheckResult(
         asset_key=dg.AssetKey(["bronze", entity]),
@@ -68,7 +74,11 @@ def _arrived(entity: str, found: Completeness) -> dg.AssetCheckResult:
 
 def _fresh(entity: str, found: Completeness, now: datetime, promised: timedelta) -> dg.AssetCheckResult:
     behind = None if found.until is None else now - found.until
-    said = "no manifest yet" if behind is None else f"complete up to {found.until:%Y-%m-%d %H:%M:%S} UTC, {behind.total_seconds():.0f} s ago"
+    said = (
+        "no manifest yet"
+        if behind is None
+        else f"complete up to {found.until:%Y-%m-%d %H:%M:%S} UTC, {behind.total_seconds():.0f} s ago"
+    )
     metadata = {} if found.until is None else {"complete up to": dg.MetadataValue.timestamp(found.until)}
     return dg.AssetCheckResult(
         asset_key=dg.AssetKey(["silver", entity]),

@@ -64,7 +64,9 @@ def gold_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
 
 def _generations(catalog: Catalog, wanted: set[str]) -> Iterator[list[str]]:
     """The wanted tables in groups, each after all that it reads."""
-    reads = {name: {dep.removeprefix("gold/") for dep in catalog.gold[name].dependencies if dep.startswith("gold/")} for name in wanted}
+    reads = {
+        name: {dep.removeprefix("gold/") for dep in catalog.gold[name].dependencies if dep.startswith("gold/")} for name in wanted
+    }
     sorter = TopologicalSorter({name: deps & wanted for name, deps in reads.items()})
     sorter.prepare()
     while sorter.is_active():

@@ -116,7 +116,9 @@ def _batch(catalog: Catalog) -> dg.AssetsDefinition:
             finish_batch(tables, taken, bronze.counts)
             advance(tables, [taken.number])
             clock.lap("closing")
-            context.log.info(f"batch {taken.number}: {bronze.read:,} values of {len(taken.objects)} objects; seconds: {clock}")
+            context.log.info(
+                "batch %s: %s values of %s objects; seconds: %s", taken.number, bronze.read, len(taken.objects), clock
+            )
         yield from _selected(context, _silver_events(merged))
 
     return batch
@@ -225,5 +227,8 @@ def _silver_events(merged: dict[str, SilverResult]) -> Iterator[StepEvent]:
             metadata={"events": result.events, "inserted": result.inserted, "updated": result.updated, "deleted": result.deleted},
         )
         yield dg.AssetCheckResult(
-            asset_key=["silver", entity], check_name="one_content", passed=not result.conflicts, metadata={"positions": result.conflicts}
+            asset_key=["silver", entity],
+            check_name="one_content",
+            passed=not result.conflicts,
+            metadata={"positions": result.conflicts},
         )

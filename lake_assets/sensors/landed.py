@@ -28,7 +28,9 @@ def landed_sensor(ingest: IngestJob) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts an ingest run when S3 has told of new objects, or when the last run failed and its batch waits.",
     )
-    def landed(context: dg.SensorEvaluationContext, notifications: NotificationsResource) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    def landed(
+        context: dg.SensorEvaluationContext, notifications: NotificationsResource
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         instance = context.instance
         if instance.get_runs(RunsFilter(job_name=ingest.name, statuses=list(NOT_FINISHED_STATUSES)), limit=1):
             yield dg.SkipReason("an ingest run is under way; it will be followed by another if objects wait")

@@ -51,7 +51,11 @@ def in_bands(number: int, edges: list[int]) -> str:
 
 def pounds_band(pence: int, *pounds: int) -> str:
     label = in_bands(pence, [100 * edge for edge in pounds])
-    return label if label[0] == "<" else "-".join(str(int(p) // 100) for p in label.rstrip("+").split("-")) + ("+" if label[-1] == "+" else "")
+    return (
+        label
+        if label[0] == "<"
+        else "-".join(str(int(p) // 100) for p in label.rstrip("+").split("-")) + ("+" if label[-1] == "+" else "")
+    )
 
 
 def nearest(pence: int, step: int) -> int:

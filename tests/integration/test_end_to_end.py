@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @dataclass
-class Path_:
+class WholePath:
     """What the tests of this module look at once everything has passed through."""
 
     env: dict[str, str]
@@ -43,14 +43,20 @@ class Path_:
 
 
 def _command(env: dict[str, str], *arguments: str | Path) -> None:
-    done = subprocess.run([sys.executable, "-m", *map(str, arguments)], env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)], env=env, cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]
 
 
 @pytest.fixture(scope="module")
 def whole_path(
-    cloud: Ministack, spark_server: SparkTestServer, postgres: Any, platform_template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Path_]:
+    cloud: Ministack,
+    spark_server: SparkTestServer,
+    postgres: Any,
+    platform_template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[WholePath]:
     folder = tmp_path_factory.mktemp("whole-path")
     database = postgres.create_database("whole_path", platform_template)
     env = {
@@ -66,7 +72,7 @@ def whole_path(
         tables, oracle = _tables(env), _oracle(cloud, env)
         _command(env, "publisher.cli", "install")
         runs: list[dg.ExecuteInProcessResult] = []
-        with Traffic(database, unwrap_data_key(env), seed=7) as traffic, _instance() as (job, instance):
+        with Traffic(database, unwrap_data_key(env), seed=7) as traffic, _Dagster() as (job, instance):
             # Three increments, so that silver merges into rows that are there, and history has something to move.
             for part in range(3):
                 if part == 0:
@@ -76,7 +82,7 @@ def whole_path(
                 _command(env, "demo.firehose", "--drain", "--duplicate-every", "7", "--checkpoints", folder / "firehose")
                 runs.append(job("ingest").execute_in_process(instance=instance))
                 runs.append(job("refresh").execute_in_process(instance=instance))
-            yield Path_(env, tables, oracle, traffic.stats.rows_written, runs)
+            yield WholePath(env, tables, oracle, traffic.stats.rows_written, runs)
         close_session(tables.spark)
     postgres.drop_database("whole_path")
 
@@ -90,7 +96,7 @@ def _oracle(cloud: Ministack, env: dict[str, str]) -> Oracle:
     return Oracle(cloud.client("kms"), cloud.client("secretsmanager"), *secrets)
 
 
-class _instance:
+class _Dagster:
     """A Dagster instance of its own, and the code location's jobs on it."""
 
     def __enter__(self) -> tuple[Callable[[str], dg.JobDefinition], dg.DagsterInstance]:
@@ -105,7 +111,7 @@ class _instance:
 
 
 @pytest.mark.parametrize("entity", sorted(RECORDS))
-def test_silver_is_what_the_platforms_database_says(whole_path: Path_, entity: str) -> None:
+def test_silver_is_what_the_platforms_database_says(whole_path: WholePath, entity: str) -> None:
     with psycopg.connect(whole_path.env["PLATFORM_DATABASE_URL"], row_factory=dict_row) as connection:
         rows = connection.execute(psycopg.sql.SQL("SELECT * FROM {}").format(psycopg.sql.Identifier(entity))).fetchall()
     with psycopg.connect(whole_path.env["PLATFORM_DATABASE_URL"]) as connection:
@@ -122,7 +128,7 @@ def test_silver_is_what_the_platforms_database_says(whole_path: Path_, entity: s
         assert {name: found[key][name] for name in record} == record
 
 
-def test_every_write_is_in_bronze_once_or_more(whole_path: Path_) -> None:
+def test_every_write_is_in_bronze_once_or_more(whole_path: WholePath) -> None:
     counts = [
         whole_path.tables.spark.sql(
             f"SELECT count(*), count(DISTINCT _seq) FROM {whole_path.tables.sql_name('bronze', entity)}"
@@ -134,21 +140,21 @@ def test_every_write_is_in_bronze_once_or_more(whole_path: Path_) -> None:
 
 
 @pytest.mark.parametrize("entity", sorted(RECORDS))
-def test_the_history_ends_where_silver_is(whole_path: Path_, entity: str) -> None:
+def test_the_history_ends_where_silver_is(whole_path: WholePath, entity: str) -> None:
     history = whole_path.tables.read("silver", f"{entity}_history")
     current = {(row._key, row._seq_from) for row in history.where("_is_current").collect()}
     silver = {(row._key, row._seq) for row in whole_path.tables.read("silver", entity).collect()}
     assert current == silver
 
 
-def test_each_manifest_agrees_and_nothing_is_in_quarantine(whole_path: Path_) -> None:
+def test_each_manifest_agrees_and_nothing_is_in_quarantine(whole_path: WholePath) -> None:
     from lake_assets.completeness import count_verdicts
 
     assert set(count_verdicts(whole_path.tables)) == {"agrees"}
     assert whole_path.tables.read("ops", "quarantine").count() == 0
 
 
-def test_gold_has_rows_and_every_run_of_dagster_passed_its_checks(whole_path: Path_) -> None:
+def test_gold_has_rows_and_every_run_of_dagster_passed_its_checks(whole_path: WholePath) -> None:
     assert all(run.success for run in whole_path.runs)
     evaluations = [e for run in whole_path.runs for e in run.get_asset_check_evaluations()]
     assert {e.check_name for e in evaluations} >= {"conservation", "one_content", "arrived", "fresh"}
@@ -158,8 +164,8 @@ def test_gold_has_rows_and_every_run_of_dagster_passed_its_checks(whole_path: Pa
         assert gold(f"SELECT count(*) FROM {whole_path.tables.sql_name('gold', table.stem)}").collect()[0][0] > 0, table.stem
 
 
-def test_a_run_that_finds_nothing_new_makes_nothing(whole_path: Path_) -> None:
-    with _instance() as (job, instance):
+def test_a_run_that_finds_nothing_new_makes_nothing(whole_path: WholePath) -> None:
+    with _Dagster() as (job, instance):
         run = job("ingest").execute_in_process(instance=instance)
     assert run.success
     assert run.get_asset_materialization_events() == []

@@ -59,7 +59,9 @@ def test_no_run_starts_when_nothing_has_landed(instance: dg.DagsterInstance, que
     assert skip.skip_message == "nothing has landed"
 
 
-def test_a_run_starts_when_something_has_landed_and_the_message_stays(instance: dg.DagsterInstance, queue: str, cloud: Ministack) -> None:
+def test_a_run_starts_when_something_has_landed_and_the_message_stays(
+    instance: dg.DagsterInstance, queue: str, cloud: Ministack
+) -> None:
     _land(cloud, queue)
     [request] = _tick(instance, queue)
     assert isinstance(request, dg.RunRequest)

@@ -41,7 +41,11 @@ def test_the_checks_are_these_and_those_that_hold_back_are_blocking(definitions:
     blocking = {(node.key.asset_key.to_user_string(), node.key.name): node.blocking for node in graph.asset_check_nodes}
     expected = {("bronze/quarantine", "conservation"): True}
     for entity in ENTITIES:
-        expected |= {(f"silver/{entity}", "one_content"): True, (f"silver/{entity}", "fresh"): False, (f"bronze/{entity}", "arrived"): False}
+        expected |= {
+            (f"silver/{entity}", "one_content"): True,
+            (f"silver/{entity}", "fresh"): False,
+            (f"bronze/{entity}", "arrived"): False,
+        }
     assert blocking == expected
 
 
@@ -84,7 +88,9 @@ def test_a_platform_asset_names_what_never_leaves(definitions: dg.Definitions) -
     assert {column.name for column in spec.metadata["dagster/column_schema"].columns} >= {"full_name", "email", "date_of_birth"}
 
 
-def test_contracts_that_are_missing_are_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_contracts_that_are_missing_are_said_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     monkeypatch.setenv("CONTRACTS_DIR", str(tmp_path_factory.mktemp("empty")))
     with pytest.raises(Exception, match="the folder has no contract"):
         Catalog.load()
