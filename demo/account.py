@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from pyspark.sql import functions as F
+from pyspark.sql import functions as sf
 
 from demo.cloud.ministack import client
 from demo.leakscan import ScanReport
@@ -57,7 +57,7 @@ class Lake:
     def events(self) -> dict[str, tuple[int, int, int]]:
         """By entity: rows in bronze, different events among them, rows in silver."""
         query = " UNION ALL ".join(
-            f"SELECT '{entity}' AS entity, count(*) AS bronze, count(DISTINCT _seq) AS events, "
+            f"SELECT '{entity}' AS entity, count(*) AS bronze, count(DISTINCT _seq) AS events, "  # noqa: S608 (names from the contracts)
             f"(SELECT count(*) FROM {self.tables.sql_name('silver', entity)}) AS silver FROM {self.tables.sql_name('bronze', entity)}"
             for entity in self.contracts
         )
@@ -146,8 +146,7 @@ class Account:
             f"  {self.rows_written:,} rows written by the platform, {report['events_released']:,} events released, {report['events_bronze']:,} in bronze",
             f"  manifests: {report['manifests_ok']:,} agree, {report['manifests_bad']:,} do not; in quarantine: {self.quarantined:,}",
             f"  gold: {', '.join(f'{name} {rows:,}' for name, rows in self.gold.items())} rows",
-            f"  from commit to visible in silver: p50 {self.latency_s['p50']:.0f} s, p95 {self.latency_s['p95']:.0f} s "
-            f"({self.latency_s['sample']:,.0f} inserts)",
+            f"  from commit to visible in silver: p50 {self.latency_s['p50']:.0f} s, p95 {self.latency_s['p95']:.0f} s, of {self.latency_s['sample']:,} inserts",
             f"  leaks: {report['leaks']}" + (f" ({self.leaks.summary()})" if self.leaks else ""),
             f"  {elapsed:.0f} s in all, {peak_bytes / 2**30:.1f} GiB of memory at the most",
         ]
@@ -197,7 +196,7 @@ def _latency(stack: Stack, lake: Lake, traffic: Traffic, tables: Mapping[str, st
         pseudonym_secret=stack.env["PUBLISHER_PSEUDONYM_SECRET"],
     )
     spark = lake.tables.spark
-    finished = lake.tables.read("ops", "batches").select("_batch", F.col("finished_at").cast("double").alias("visible_at"))
+    finished = lake.tables.read("ops", "batches").select("_batch", sf.col("finished_at").cast("double").alias("visible_at"))
     waits: list[float] = []
     for table, entity in tables.items():
         namespace = lake.contracts[entity].key_namespace
@@ -209,11 +208,11 @@ def _latency(stack: Stack, lake: Lake, traffic: Traffic, tables: Mapping[str, st
         if not sample:
             continue
         journal = spark.createDataFrame(sample, "_key STRING, committed_at DOUBLE")
-        landed = lake.tables.read("bronze", entity).where("_op = 'insert'").groupBy("_key").agg(F.min("_batch").alias("_batch"))
+        landed = lake.tables.read("bronze", entity).where("_op = 'insert'").groupBy("_key").agg(sf.min("_batch").alias("_batch"))
         joined = (
             journal.join(landed, "_key")
             .join(finished, "_batch")
-            .select((F.col("visible_at") - F.col("committed_at")).alias("wait"))
+            .select((sf.col("visible_at") - sf.col("committed_at")).alias("wait"))
         )
         waits += [row.wait for row in joined.collect()]
     if len(waits) < 2:
