@@ -18,7 +18,7 @@ dev: $(READY) $(SPARK)  ## Keep it all running with live traffic; the Dagster UI
 	@exec $(BIN)/python -m demo dev
 
 test: $(READY) $(SPARK)  ## Run the tests.
-	@exec $(BIN)/python -m pytest $(ARGS)
+	@exec $(BIN)/python -m pytest -q -n 2 --dist loadgroup $(ARGS)
 
 check: $(READY)  ## Lint, types, import rules, contracts and the Dagster definitions.
 	@$(BIN)/ruff check .
@@ -26,7 +26,7 @@ check: $(READY)  ## Lint, types, import rules, contracts and the Dagster definit
 	@$(BIN)/mypy publisher resources
 	@$(BIN)/lint-imports
 	@$(BIN)/publisher contracts check
-	@$(BIN)/dg check defs --no-check-yaml 2>&1 | tail -n 3
+	@$(BIN)/dg check defs --no-check-yaml
 
 bench: $(READY) $(SPARK)  ## Measure, side by side with peers, in one run.
 	@exec $(BIN)/python -m benchmarks

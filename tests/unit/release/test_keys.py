@@ -44,7 +44,9 @@ def test_one_changed_bit_anywhere_is_noticed(position: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "sealed", [b"", b"\x01", b"\x01" + bytes(27), b"\x02" + SEALED[1:], b"canary-4711 in plain text as it should never be"]
+    "sealed",
+    [b"", b"\x01", b"\x01" + bytes(27), b"\x02" + SEALED[1:], b"canary-4711 in plain text as it should never be"],
+    ids=["empty", "format only", "too short", "another format", "plain text"],
 )
 def test_another_format_is_refused_in_words(sealed: bytes) -> None:
     with pytest.raises(RuleBroken, match=r"^not in the form that the application encrypts to$"):
