@@ -12,15 +12,16 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import reduce
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
+from lake_assets.bronze.conservation import BatchContents, batch_contents
 from lake_assets.raw.session import SMALL_EVENTS, interpreted
 from lake_assets.transforms import schemas
 from lake_assets.transforms.winners import IS_DELETE, order_sql, tombstones, winners
 from publisher.contracts import Contract
-from resources.spark import spark_errors
 from resources.tables import LakeTables
 
 THREADS = 4
@@ -43,55 +44,19 @@ class SilverResult:
     conflicts: int
 
 
-@dataclass(frozen=True)
-class BatchContents:
-    """What of an entity is in a batch."""
-
-    events: int
-    deletes: int
-    conflicts: int
-
-
-def batch_contents(tables: LakeTables, entities: Iterable[str], batch: int) -> dict[str, BatchContents]:
-    """Looks once at all entities; those that the batch does not hold are left out."""
-    parts = [
-        _events(tables, entity, batch).select(
-            sf.lit(entity).alias("entity"), "_seq", "_digest", sf.expr(IS_DELETE).alias("deleted")
-        )
-        for entity in entities
-    ]
-    if not parts:
-        return {}
-    every = parts[0]
-    for part in parts[1:]:
-        every = every.union(part)
-    by_seq = every.groupBy("entity", "_seq").agg(
-        sf.count("*").alias("events"), sf.count_if("deleted").alias("deletes"), sf.countDistinct("_digest").alias("contents")
-    )
-    summed = by_seq.groupBy("entity").agg(
-        sf.sum("events").alias("events"),
-        sf.sum("deletes").alias("deletes"),
-        sf.count_if(sf.col("contents") > 1).alias("conflicts"),
-    )
-    with interpreted(tables.spark), spark_errors(f"looking at batch {batch} in bronze"):
-        rows = summed.collect()
-    return {row.entity: BatchContents(row.events, row.deletes, row.conflicts) for row in rows}
-
-
 def merge_tombstones(tables: LakeTables, contents: dict[str, BatchContents], batch: int, *, generation: int = 0) -> int:
-    """Remembers the batch's deletes, before any entity is merged; how many keys it touched."""
-    deleting = [entity for entity, found in contents.items() if found.deletes]
+    """Remembers the batch's deletes, before any entity is merged; how many deletes there were.
+
+    Appended, not merged: a key that is deleted again gets another row, and of its rows the last holds.
+    """
+    deleting = {entity: found.deletes for entity, found in contents.items() if found.deletes}
     if not deleting:
         return 0
-    source = tombstones(_events(tables, deleting[0], batch), deleting[0])
-    for entity in deleting[1:]:
-        source = source.union(tombstones(_events(tables, entity, batch), entity))
-    newer = f"{order_sql('s.seq', 's.contract', 's.digest')} > {order_sql('t.seq', 't.contract', 't.digest')}"
-    clauses = (
-        f"ON t.entity = s.entity AND t.key = s.key WHEN MATCHED AND {newer} THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
-    )
-    with interpreted(tables.spark, small=sum(found.deletes for found in contents.values()) < SMALL_EVENTS):
-        return tables.merge("ops", "tombstones", source, clauses, batch=batch, generation=generation).affected
+    first, *others = (tombstones(_events(tables, entity, batch), entity) for entity in deleting)
+    buried = reduce(DataFrame.union, others, first)
+    with interpreted(tables.spark, small=sum(deleting.values()) < SMALL_EVENTS):
+        tables.append("ops", "tombstones", buried.coalesce(1), batch=batch, generation=generation)
+    return sum(deleting.values())
 
 
 def merge_batch(
@@ -146,8 +111,19 @@ def _with_tombstones(tables: LakeTables, won: DataFrame, entity: str) -> DataFra
     buried = (
         tables.read("ops", "tombstones")
         .where(sf.col("entity") == entity)
-        .select(sf.col("key").alias("buried"), sf.expr(order_sql("seq", "contract", "digest")).alias("burial"))
+        .groupBy(sf.col("key").alias("buried"))
+        .agg(sf.max(sf.expr(order_sql("seq", "contract", "digest"))).alias("burial"))
     )
     joined = won.join(buried, won["_key"] == buried["buried"], "left")
     order = order_sql("_seq", "_contract", "_digest")
     return joined.withColumn("dead", sf.expr(f"coalesce(burial >= {order}, false)")).drop("buried", "burial")
+
+
+__all__ = [
+    "BatchContents",
+    "SilverResult",
+    "batch_contents",
+    "merge_batch",
+    "merge_entities",
+    "merge_tombstones",
+]
