@@ -82,7 +82,7 @@ BATCHES: Columns = [
 TOMBSTONES: Columns = [
     ("entity", "string", "Of which entity."),
     ("key", "string", "The deleted row's pseudonym."),
-    ("seq", "integer", "The position of a delete; of several rows of a key the last holds."),
+    ("seq", "integer", "The position of its last delete."),
     ("contract", "string", "The version of the contract under which the delete was released."),
     ("digest", "integer", "The digest of the delete."),
 ]
