@@ -16,7 +16,7 @@ from lake_assets.metadata import Stopwatch, bars
 from lake_assets.raw.batches import advance, finish_batch, pending_batches, read_batch
 from lake_assets.raw.lake import ensure_lake
 from lake_assets.raw.ledger import LedgerResult, register
-from lake_assets.silver.current import SilverResult, batch_contents, merge_entities, merge_tombstones
+from lake_assets.silver.current import SilverResult, merge_entities, merge_tombstones
 from lake_assets.transforms import schemas
 from lake_assets.transforms.rules import rules_of
 from resources.lake import LakeResource
@@ -108,7 +108,7 @@ def _batch(catalog: Catalog) -> dg.AssetsDefinition:
                     f"batch {taken.number}: {bronze.read} values were read, and {bronze.conservation.held} are in the tables: silver was not touched",
                     allow_retries=False,
                 )
-            contents = batch_contents(tables, bronze.events, taken.number)
+            contents = bronze.conservation.contents
             merge_tombstones(tables, contents, taken.number, generation=taken.generation)
             clock.lap("tombstones")
             merged = merge_entities(lake.tables, catalog.contracts.values(), contents, taken.number, generation=taken.generation)

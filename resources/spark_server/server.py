@@ -63,7 +63,7 @@ class SparkServer:
         self.port = port
         self._heap = heap
         self._cores = cores
-        self._env = {**(os.environ if env is None else env), "SPARK_LOCAL_IP": LOOPBACK}
+        self._env = {**(os.environ if env is None else env), "SPARK_LOCAL_IP": LOOPBACK, "PYSPARK_PYTHON": sys.executable}
         self._extra = tuple(extra)
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
