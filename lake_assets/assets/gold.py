@@ -41,7 +41,7 @@ def gold_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
         wanted = {key.path[-1] for key in context.selected_asset_keys}
 
         def make(name: str) -> tuple[str, GoldResult, dg.MarkdownMetadataValue]:
-            with lake.tables(f"gold/{name}/{context.run_id}") as tables, interpreted(tables.spark):
+            with lake.tables(f"gold/{name}/{context.run.run_id}") as tables, interpreted(tables.spark):
                 result = build(catalog.gold[name], tables.spark, tables.lake_uri)
                 return name, result, preview(tables.read("gold", name))
 

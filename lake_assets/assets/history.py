@@ -38,7 +38,7 @@ def history_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
     @dg.multi_asset(name="history", specs=specs, can_subset=True, pool="history")
     def history(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[None]]:
         wanted = [e for e in catalog.contracts if dg.AssetKey(["silver", f"{e}_history"]) in context.selected_asset_keys]
-        with lake.tables(f"history/{context.run_id}") as tables:
+        with lake.tables(f"history/{context.run.run_id}") as tables:
             upto = finished_below(tables)
 
         def update(entity: str) -> HistoryResult:

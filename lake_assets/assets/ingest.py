@@ -58,7 +58,7 @@ def _objects(catalog: Catalog) -> dg.AssetsDefinition:
         notifications: NotificationsResource,
     ) -> Iterator[StepEvent]:
         """Registers what has landed, and yields nothing when there is nothing to load: the run then ends here."""
-        with lake.tables(f"ledger/{context.run_id}") as tables:
+        with lake.tables(f"ledger/{context.run.run_id}") as tables:
             ensure_lake(tables, catalog.contracts)
             result = register(tables, landing.open(), notifications.open(), list_hours=config.list_hours)
             if result.new or pending_batches(tables):
@@ -93,7 +93,7 @@ def _batch(catalog: Catalog) -> dg.AssetsDefinition:
     @dg.multi_asset(name="batch", specs=specs, check_specs=checks, can_subset=True, pool="ingest")
     def batch(context: dg.AssetExecutionContext, lake: LakeResource, landing: LandingResource) -> Iterator[StepEvent]:
         """The oldest batch that waits. Repeated after a crash, each step finds what it did before and changes nothing."""
-        with lake.tables(f"batches/{context.run_id}") as tables:
+        with lake.tables(f"batches/{context.run.run_id}") as tables:
             waiting = pending_batches(tables)
             if not waiting:
                 return
