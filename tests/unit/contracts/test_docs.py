@@ -35,7 +35,9 @@ def _word(count: int) -> str:
     return {10: "Ten", 11: "Eleven", 12: "Twelve", 13: "Thirteen"}[count]
 
 
-@pytest.mark.parametrize("word", [*CLASSIFICATIONS, *TAGS, *PERIODS, *sorted(OPS), *CUSTOM["event"], *CUSTOM["field"], *FORMS, *KINDS])
+@pytest.mark.parametrize(
+    "word", [*CLASSIFICATIONS, *TAGS, *PERIODS, *sorted(OPS), *CUSTOM["event"], *CUSTOM["field"], *FORMS, *KINDS]
+)
 def test_every_word_of_the_contracts_is_explained(word: str) -> None:
     assert re.search(rf"[`*\[ ]{re.escape(word)}[`*:\]]", PAGE)
 
