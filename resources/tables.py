@@ -68,7 +68,7 @@ class LakeTables:
             try:
                 return self.read(layer, name).schema
             except AnalysisException as error:
-                if (error.getCondition() or "").split(".")[0] in _ABSENT:
+                if is_absent(error.getCondition() or ""):
                     return None
                 raise
 
@@ -199,6 +199,11 @@ class LakeTables:
         if isinstance(schema, str):
             return self.spark.createDataFrame([], schema).schema
         return schema
+
+
+def is_absent(condition: str) -> bool:
+    """Whether Spark's error class says that there is no such table."""
+    return condition.split(".")[0] in _ABSENT
 
 
 def transaction(layer: str, name: str, generation: int, batch: int) -> str:

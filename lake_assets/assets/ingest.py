@@ -6,24 +6,30 @@ Bronze and silver are one step because Dagster would skip a silver step whenever
 docs/decisions/0002-one-step-for-a-batch.md.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import dagster as dg
 
-from lake_assets.bronze.load import BronzeResult, load_batch
+from lake_assets.assets.one_batch import Done, take_through
+from lake_assets.bronze.load import BronzeResult
 from lake_assets.catalog import Catalog
-from lake_assets.metadata import Stopwatch, bars
-from lake_assets.raw.batches import advance, finish_batch, pending_batches, read_batch
+from lake_assets.metadata import bars
+from lake_assets.raw.batches import oldest_waiting, pending_batches
 from lake_assets.raw.lake import ensure_lake
 from lake_assets.raw.ledger import LedgerResult, register
-from lake_assets.silver.current import SilverResult, merge_entities, merge_tombstones
+from lake_assets.silver.current import SilverResult
 from lake_assets.transforms import schemas
 from lake_assets.transforms.rules import rules_of
+from resources.errors import ResourceError
 from resources.lake import LakeResource
 from resources.landing import LandingResource
 from resources.notifications import NotificationsResource
 
 QUARANTINE = ["bronze", "quarantine"]
+BATCHES_A_RUN = 4
+"""A run's start costs as much as half a batch, so it goes on with what landed meanwhile; its events are seen at its end."""
+
 CURRENT = {"pushlake/layer": "current"}
 StepEvent = dg.MaterializeResult[None] | dg.AssetCheckResult
 
@@ -91,35 +97,40 @@ def _batch(catalog: Catalog) -> dg.AssetsDefinition:
     ]
 
     @dg.multi_asset(name="batch", specs=specs, check_specs=checks, can_subset=True, pool="ingest")
-    def batch(context: dg.AssetExecutionContext, lake: LakeResource, landing: LandingResource) -> Iterator[StepEvent]:
-        """The oldest batch that waits. Repeated after a crash, each step finds what it did before and changes nothing."""
-        with lake.tables(f"batches/{context.run.run_id}") as tables:
-            waiting = pending_batches(tables)
-            if not waiting:
-                return
-            taken = read_batch(tables, waiting[0])
-        with lake.tables(f"batch/{taken.number}") as tables:
-            clock = Stopwatch()
-            bronze = load_batch(tables, landing.open(), rules, taken)
-            clock.lap("bronze")
-            yield from _selected(context, _bronze_events(bronze))
-            if not bronze.conservation.holds:
-                raise dg.Failure(
-                    f"batch {taken.number}: {bronze.read} values were read, and {bronze.conservation.held} are in the tables: silver was not touched",
-                    allow_retries=False,
-                )
-            contents = bronze.conservation.contents
-            merge_tombstones(tables, contents, taken.number, generation=taken.generation)
-            clock.lap("tombstones")
-            merged = merge_entities(lake.tables, catalog.contracts.values(), contents, taken.number, generation=taken.generation)
-            clock.lap("silver")
-            finish_batch(tables, taken, bronze.counts)
-            advance(tables, [taken.number])
-            clock.lap("closing")
-            context.log.info(
-                "batch %s: %s values of %s objects; seconds: %s", taken.number, bronze.read, len(taken.objects), clock
+    def batch(
+        context: dg.AssetExecutionContext, lake: LakeResource, landing: LandingResource, notifications: NotificationsResource
+    ) -> Iterator[StepEvent]:
+        """The batches that wait, oldest first, and those that land meanwhile; a few, so that the run's end shows what it did.
+
+        Repeated after a crash, each step finds what it did before and changes nothing.
+        """
+        done = Done()
+        failure: ResourceError | None = None
+        try:
+            for turn in range(BATCHES_A_RUN):
+                with lake.tables(f"batches/{context.run.run_id}/{turn}") as tables:
+                    if turn and notifications.open().approximate_depth():
+                        result = register(tables, landing.open(), notifications.open())
+                        context.log_event(dg.AssetMaterialization(["raw", "objects"], metadata=_ledger_metadata(result)))
+                    taken = oldest_waiting(tables)
+                if taken is None:
+                    break
+                clock = take_through(lake, landing.open(), rules, catalog.contracts.values(), taken, done)
+                context.log.info("batch %s of %s objects; seconds: %s", taken.number, len(taken.objects), clock)
+                if not done.conserved:
+                    break
+        except ResourceError as error:  # what came through before it is told first
+            failure = error
+        if done.bronze:
+            yield from _selected(context, _bronze_events(done.bronze))
+            yield from _selected(context, _silver_events(done.silver))
+        if failure is not None:
+            raise failure
+        if done.bronze and not (kept := done.bronze[-1].conservation).holds:
+            raise dg.Failure(
+                f"batch {done.bronze[-1].batch}: {kept.read} values were read, and {kept.held} are in the tables: silver was not touched",
+                allow_retries=False,
             )
-        yield from _selected(context, _silver_events(merged))
 
     return batch
 
@@ -190,28 +201,32 @@ def _ledger_metadata(result: LedgerResult) -> dict[str, dg.MetadataValue | int]:
     }
 
 
-def _bronze_events(bronze: BronzeResult) -> Iterator[StepEvent]:
-    for entity, rows in bronze.events.items():
-        yield dg.MaterializeResult(asset_key=["bronze", entity], metadata={"rows added": rows, "batch": bronze.batch})
+def _bronze_events(loaded: Sequence[BronzeResult]) -> Iterator[StepEvent]:
+    """What the batches of a run brought; the check is of the last, since one that does not hold ends the run."""
+    events = _sum(each.events for each in loaded)
+    refused = _sum(each.refused for each in loaded)
+    batches = dg.MetadataValue.json([each.batch for each in loaded])
+    for entity, rows in sorted(events.items()):
+        yield dg.MaterializeResult(asset_key=["bronze", entity], metadata={"rows added": rows, "batches": batches})
     yield dg.MaterializeResult(
         asset_key=QUARANTINE,
         metadata={
-            "batch": bronze.batch,
-            "objects": bronze.objects,
-            "bad objects": bronze.bad_objects,
-            "values read": bronze.read,
-            "quarantined": sum(bronze.refused.values()),
-            "reasons": bars(bronze.refused),
-            "events by entity": bars(bronze.events),
+            "batches": batches,
+            "objects": sum(each.objects for each in loaded),
+            "bad objects": sum(each.bad_objects for each in loaded),
+            "values read": sum(each.read for each in loaded),
+            "quarantined": refused.total(),
+            "reasons": bars(refused),
+            "events by entity": bars(events),
         },
     )
-    kept = bronze.conservation
+    kept = loaded[-1].conservation
     yield dg.AssetCheckResult(
         asset_key=QUARANTINE,
         check_name="conservation",
         passed=kept.holds,
         metadata={
-            "batch": bronze.batch,
+            "batch": loaded[-1].batch,
             "values read": kept.read,
             "in bronze": sum(kept.bronze.values()),
             "manifests": kept.manifests,
@@ -220,15 +235,29 @@ def _bronze_events(bronze: BronzeResult) -> Iterator[StepEvent]:
     )
 
 
-def _silver_events(merged: dict[str, SilverResult]) -> Iterator[StepEvent]:
-    for entity, result in merged.items():
+def _silver_events(merged: Sequence[dict[str, SilverResult]]) -> Iterator[StepEvent]:
+    by_entity: dict[str, list[SilverResult]] = {}
+    for batch in merged:
+        for entity, result in batch.items():
+            by_entity.setdefault(entity, []).append(result)
+    for entity, results in by_entity.items():
         yield dg.MaterializeResult(
             asset_key=["silver", entity],
-            metadata={"events": result.events, "inserted": result.inserted, "updated": result.updated, "deleted": result.deleted},
+            metadata={
+                "events": sum(each.events for each in results),
+                "inserted": sum(each.inserted for each in results),
+                "updated": sum(each.updated for each in results),
+                "deleted": sum(each.deleted for each in results),
+            },
         )
+        conflicts = sum(each.conflicts for each in results)
         yield dg.AssetCheckResult(
-            asset_key=["silver", entity],
-            check_name="one_content",
-            passed=not result.conflicts,
-            metadata={"positions": result.conflicts},
+            asset_key=["silver", entity], check_name="one_content", passed=not conflicts, metadata={"positions": conflicts}
         )
+
+
+def _sum(counts: Iterable[Mapping[str, int]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return total

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pyspark.sql import Row
 from pyspark.sql import functions as sf
 
 from lake_assets.raw import progress
@@ -60,6 +61,10 @@ def read_batch(tables: LakeTables, number: int, generation: int = 0) -> Batch:
         rows = tables.read("ops", "objects").where(sf.col("_batch") == number).collect()
     if not rows:
         raise LookupError(f"the ledger has no batch {number}")
+    return _batch(number, rows, generation)
+
+
+def _batch(number: int, rows: Iterable[Row], generation: int) -> Batch:
     objects = sorted((RawObject(row.object, row.etag, row.size_bytes) for row in rows), key=lambda o: (o.key, o.etag))
     return Batch(number, tuple(objects), generation)
 
@@ -74,6 +79,18 @@ def pending_batches(tables: LakeTables) -> list[int]:
             closed = tables.read("ops", "batches").where(sf.col("_batch") > behind).select("_batch", sf.lit(1).alias("done"))
             rows = ledger.union(closed).groupBy("_batch").agg(sf.max("done").alias("done")).where("done = 0").collect()
     return sorted(row._batch for row in rows)
+
+
+def oldest_waiting(tables: LakeTables) -> Batch | None:
+    """The oldest batch that has not come through silver, with its objects, in one look; None when none waits."""
+    with interpreted(tables.spark):
+        behind = finished_below(tables)
+        closed = tables.read("ops", "batches").where(sf.col("_batch") > behind).select("_batch")
+        waiting = tables.read("ops", "objects").where(sf.col("_batch") > behind).join(closed, "_batch", "left_anti")
+        oldest = waiting.groupBy("_batch").agg(sf.collect_list(sf.struct("object", "etag", "size_bytes")).alias("objects"))
+        with spark_errors("looking for the oldest batch"):
+            rows = oldest.orderBy("_batch").limit(1).collect()
+    return _batch(rows[0]._batch, rows[0].objects, 0) if rows else None
 
 
 def finished_below(tables: LakeTables) -> int:

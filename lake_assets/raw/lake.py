@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from lake_assets.raw import progress
+from lake_assets.raw.session import interpreted
 from lake_assets.transforms import schemas
 from lake_assets.transforms.schemas import Columns
 from publisher.contracts import Contract
@@ -58,10 +59,11 @@ def ensure_lake(tables: LakeTables, contracts: Mapping[str, Contract]) -> int:
     One look-up when nothing changed: the tables' fingerprint is kept with the progress.
     """
     wanted = schemas.fingerprint(contracts)
-    progress.ensure(tables)
-    known = progress.read(tables, FINGERPRINT)
+    with interpreted(tables.spark):
+        known = progress.find(tables, FINGERPRINT)
     if known is not None and known.note == wanted:
         return 0
+    progress.ensure(tables)
     made = tables_of(contracts)
     with ThreadPoolExecutor(THREADS) as pool:  # a table is a second of waiting for its first commit
         for done in [pool.submit(_ensure, tables, table) for table in made]:

@@ -95,13 +95,12 @@ def register(
     for item in [*_told(messages, landing), *_listed(landing, list_hours)]:
         found.setdefault(item.identity, item)
     with interpreted(tables.spark):
-        known = _known(tables, found.values()) if found else set()
+        known, last = _look_up(tables, found.values()) if found else (set(), 0)
     new = sorted((item for identity, item in found.items() if identity not in known), key=lambda item: (item.hour, item.key))
     batches = list(_batches(new, batch_bytes, batch_objects))
-    first = 0
+    first = last + 1
     if new:
         with interpreted(tables.spark):
-            first = _next_batch(tables)
             _record(tables, batches, first)
     notifications.delete(message for message in messages if message.problem is None)
     return LedgerResult(
@@ -130,17 +129,18 @@ def _listed(landing: Landing, hours: int) -> Iterator[_Found]:
             yield _Found(seen.key, seen.etag, seen.size, "listing")
 
 
-def _known(tables: LakeTables, found: Iterable[_Found]) -> set[Identity]:
+def _look_up(tables: LakeTables, found: Iterable[_Found]) -> tuple[set[Identity], int]:
+    """Which of them the ledger has, and the last batch that was ever made; of batches it looks only at those not long finished."""
     found = list(found)
     days, keys = {item.day for item in found}, {item.key for item in found}
+    behind = finished_below(tables)
+    ledger = tables.read("ops", "objects")
+    known = ledger.where(sf.col("day").isin(*days) & sf.col("object").isin(*keys)).select("object", "etag", "_batch")
+    last = ledger.where(sf.col("_batch") > behind).agg(sf.max("_batch").alias("_batch"))
     with spark_errors("looking up the ledger"):
-        rows = (
-            tables.read("ops", "objects")
-            .where(sf.col("day").isin(*days) & sf.col("object").isin(*keys))
-            .select("object", "etag")
-            .collect()
-        )
-    return {(row.object, row.etag) for row in rows}
+        rows = known.union(last.select(sf.lit(None), sf.lit(None), "_batch")).collect()
+    last_batch = max((row._batch for row in rows if row.object is None and row._batch is not None), default=behind)
+    return {(row.object, row.etag) for row in rows if row.object is not None}, max(behind, last_batch)
 
 
 def _batches(new: Iterable[_Found], batch_bytes: int, batch_objects: int) -> Iterator[list[_Found]]:
@@ -155,14 +155,6 @@ def _batches(new: Iterable[_Found], batch_bytes: int, batch_objects: int) -> Ite
         size += item.size_bytes
     if taken:
         yield taken
-
-
-def _next_batch(tables: LakeTables) -> int:
-    """One above every batch that was ever made; looks only at those that are not long finished."""
-    behind = finished_below(tables)
-    with spark_errors("numbering batches"):
-        rows = tables.read("ops", "objects").where(sf.col("_batch") > behind).agg(sf.max("_batch").alias("last")).collect()
-    return max(behind, rows[0].last or 0) + 1
 
 
 def _record(tables: LakeTables, batches: list[list[_Found]], first: int) -> None:

@@ -11,8 +11,9 @@ from datetime import datetime
 from pyspark.sql import functions as sf
 
 from lake_assets.transforms import schemas
+from resources.errors import SparkFailed
 from resources.spark import spark_errors
-from resources.tables import LakeTables
+from resources.tables import LakeTables, is_absent
 
 NAME = "progress"
 
@@ -37,6 +38,16 @@ def read_all(tables: LakeTables) -> dict[str, Progress]:
     with spark_errors("reading the progress"):
         rows = tables.read("ops", NAME).collect()
     return {row.name: Progress(row.name, row.position, row.at, row.note) for row in rows}
+
+
+def find(tables: LakeTables, name: str) -> Progress | None:
+    """As `read`, and None also in a lake that has no tables yet."""
+    try:
+        return read(tables, name)
+    except SparkFailed as error:
+        if is_absent(error.condition):
+            return None
+        raise
 
 
 def read(tables: LakeTables, name: str) -> Progress | None:

@@ -4,7 +4,7 @@ Belongs here: deciding whether to start. Not here: receiving anything (the run d
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
@@ -15,11 +15,12 @@ from resources.notifications import NotificationsResource
 
 LANE = {"pushlake/lane": "ingest"}
 LONGEST_PAUSE_SECONDS = 300.0
+LOOK_SECONDS, PAUSE_SECONDS = 4.0, 0.5
 IngestJob = UnresolvedAssetJobDefinition
 
 
 def landed_sensor(ingest: IngestJob) -> dg.SensorDefinition:
-    """Looks every other second whether S3 has told of objects, and starts one run at a time."""
+    """Looks whether S3 has told of objects, and starts one run at a time."""
 
     @dg.sensor(
         name="landed",
@@ -32,15 +33,15 @@ def landed_sensor(ingest: IngestJob) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext, notifications: NotificationsResource
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         instance = context.instance
-        if instance.get_runs(RunsFilter(job_name=ingest.name, statuses=list(NOT_FINISHED_STATUSES)), limit=1):
+        if not _until(lambda: not _under_way(instance, ingest.name)):
             yield dg.SkipReason("an ingest run is under way; it will be followed by another if objects wait")
             return
         failures = _failures_in_a_row(instance, ingest.name)
         if failures and (pause := _pause(failures)) > (since := time.time() - failures[0]):
             yield dg.SkipReason(f"the last {len(failures)} runs failed: next try in {pause - since:.0f} s")
             return
-        waiting = notifications.open().approximate_depth()
-        if not waiting and not failures:
+        queue = notifications.open()
+        if not failures and not _until(lambda: queue.approximate_depth() > 0):
             yield dg.SkipReason("nothing has landed")
             return
         yield dg.RunRequest(tags=LANE)
@@ -67,6 +68,18 @@ def listing_schedules(ingest: IngestJob) -> list[dg.ScheduleDefinition]:
         schedule("listing_of_open_hours", "*/10 * * * *", 2, "Lists the hours that Firehose may still write to."),
         schedule("listing_of_the_day", "30 1 * * *", 26, "Lists all hours of the day that ended, once."),
     ]
+
+
+def _under_way(instance: dg.DagsterInstance, job: str) -> bool:
+    return bool(instance.get_runs(RunsFilter(job_name=job, statuses=list(NOT_FINISHED_STATUSES)), limit=1))
+
+
+def _until(true: Callable[[], bool]) -> bool:
+    """Whether it becomes true while we look: the daemon comes by every five seconds only, and that is half of a small batch."""
+    deadline = time.monotonic() + LOOK_SECONDS
+    while not (found := true()) and time.monotonic() < deadline:
+        time.sleep(PAUSE_SECONDS)
+    return found
 
 
 def _failures_in_a_row(instance: dg.DagsterInstance, job: str) -> list[float]:

@@ -1,0 +1,56 @@
+"""One batch from its raw objects to silver.
+
+Belongs here: the order of the steps. Not here: the steps (bronze/, silver/), how Dagster shows them (`ingest.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from lake_assets.bronze.load import BronzeResult, load_batch
+from lake_assets.metadata import Stopwatch
+from lake_assets.raw.batches import Batch, advance, finish_batch
+from lake_assets.silver.current import SilverResult, merge_entities, merge_tombstones
+from lake_assets.transforms.fields import Rules
+from publisher.contracts import Contract
+from resources.lake import LakeResource
+from resources.landing import Landing
+
+
+@dataclass
+class Done:
+    """What the batches of a run have come to, in their order."""
+
+    bronze: list[BronzeResult] = field(default_factory=list)
+    silver: list[dict[str, SilverResult]] = field(default_factory=list)
+
+    @property
+    def conserved(self) -> bool:
+        return all(each.conservation.holds for each in self.bronze)
+
+
+def take_through(
+    lake: LakeResource, landing: Landing, rules: Rules, contracts: Iterable[Contract], batch: Batch, done: Done
+) -> Stopwatch:
+    """Loads a batch and merges it, noting in `done` what it did; the seconds of each stretch.
+
+    It ends before silver when a value is missing: `done.conserved` tells. Repeated after a crash, each step finds what it did
+    before and changes nothing. Raises SparkFailed.
+    """
+    clock = Stopwatch()
+    with lake.tables(f"batch/{batch.number}") as tables:
+        bronze = load_batch(tables, landing, rules, batch)
+        clock.lap("bronze")
+        done.bronze.append(bronze)
+        if not bronze.conservation.holds:
+            return clock
+        contents = bronze.conservation.contents
+        merge_tombstones(tables, contents, batch.number, generation=batch.generation)
+        clock.lap("tombstones")
+        done.silver.append(merge_entities(lake.tables, contracts, contents, batch.number, generation=batch.generation))
+        clock.lap("silver")
+        finish_batch(tables, batch, bronze.counts)
+        advance(tables, [batch.number])
+        clock.lap("closing")
+    return clock
