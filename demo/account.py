@@ -25,6 +25,7 @@ from lake_assets.completeness import count_verdicts
 from lake_assets.gold.load import load_gold
 from lake_assets.raw.batches import pending_batches
 from lake_assets.raw.lake import ensure_lake
+from lake_assets.raw.session import interpreted
 from publisher.contracts import load_contracts
 from publisher.keys import aws_keyring
 from resources.spark import close_session, open_session
@@ -61,7 +62,9 @@ class Lake:
             f"(SELECT count(*) FROM {self.tables.sql_name('silver', entity)}) AS silver FROM {self.tables.sql_name('bronze', entity)}"
             for entity in self.contracts
         )
-        return {row.entity: (row.bronze, row.events, row.silver) for row in self.tables.spark.sql(query).collect()}
+        with interpreted(self.tables.spark):
+            rows = self.tables.spark.sql(query).collect()
+        return {row.entity: (row.bronze, row.events, row.silver) for row in rows}
 
     def count(self, layer: str, name: str) -> int:
         return int(self.tables.read(layer, name).count())

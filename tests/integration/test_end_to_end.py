@@ -7,6 +7,7 @@ The expected rows come from oracle.py, which shares no code with the publisher.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -22,9 +23,11 @@ from psycopg.rows import dict_row
 from demo.cloud.ministack import Ministack
 from demo.cloud.provision import provision, unwrap_data_key
 from demo.platform.traffic import Traffic
+from demo.processes import LOOPBACK, Supervisor, accepts, free_port
 from resources.spark import close_session, open_session
 from resources.tables import LakeTables
 from tests.fixtures.spark import SparkTestServer
+from tests.integration.browser import BROWSER, NO_BROWSER, open_browser
 from tests.integration.oracle import RECORDS, SUBJECTS, Oracle
 
 ROWS = 2_500
@@ -40,6 +43,7 @@ class WholePath:
     oracle: Oracle
     written: int
     runs: list[dg.ExecuteInProcessResult]
+    home: Path
 
 
 def _command(env: dict[str, str], *arguments: str | Path) -> None:
@@ -72,7 +76,8 @@ def whole_path(
         tables, oracle = _tables(env), _oracle(cloud, env)
         _command(env, "publisher.cli", "install")
         runs: list[dg.ExecuteInProcessResult] = []
-        with Traffic(database, unwrap_data_key(env), seed=7) as traffic, _Dagster() as (job, instance):
+        home = folder / "dagster"
+        with Traffic(database, unwrap_data_key(env), seed=7) as traffic, _Dagster(home) as (job, instance):
             # Three increments, so that silver merges into rows that are there, and history has something to move.
             for part in range(3):
                 if part == 0:
@@ -82,7 +87,7 @@ def whole_path(
                 _command(env, "demo.firehose", "--drain", "--duplicate-every", "7", "--checkpoints", folder / "firehose")
                 runs.append(job("ingest").execute_in_process(instance=instance))
                 runs.append(job("refresh").execute_in_process(instance=instance))
-            yield WholePath(env, tables, oracle, traffic.stats.rows_written, runs)
+            yield WholePath(env, tables, oracle, traffic.stats.rows_written, runs, home)
         close_session(tables.spark)
     postgres.drop_database("whole_path")
 
@@ -97,13 +102,18 @@ def _oracle(cloud: Ministack, env: dict[str, str]) -> Oracle:
 
 
 class _Dagster:
-    """A Dagster instance of its own, and the code location's jobs on it."""
+    """A Dagster instance in a folder of its own, and the code location's jobs on it."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
 
     def __enter__(self) -> tuple[Callable[[str], dg.JobDefinition], dg.DagsterInstance]:
         from lake_assets.definitions import defs
 
         repository = defs.load_fn().get_repository_def()
-        self._context = dg.DagsterInstance.ephemeral()
+        self._home.mkdir(exist_ok=True)
+        shutil.copy(ROOT / "dagster.yaml", self._home)
+        self._context = dg.DagsterInstance.from_config(str(self._home))
         return repository.get_job, self._context.__enter__()
 
     def __exit__(self, *exc: object) -> None:
@@ -164,8 +174,48 @@ def test_gold_has_rows_and_every_run_of_dagster_passed_its_checks(whole_path: Wh
         assert gold(f"SELECT count(*) FROM {whole_path.tables.sql_name('gold', table.stem)}").collect()[0][0] > 0, table.stem
 
 
-def test_a_run_that_finds_nothing_new_makes_nothing(whole_path: WholePath) -> None:
-    with _Dagster() as (job, instance):
+def test_a_run_that_finds_nothing_new_makes_nothing(whole_path: WholePath, tmp_path: Path) -> None:
+    with _Dagster(tmp_path) as (job, instance):
         run = job("ingest").execute_in_process(instance=instance)
     assert run.success
     assert run.get_asset_materialization_events() == []
+
+
+@pytest.fixture(scope="module")
+def ui(whole_path: WholePath) -> Iterator[str]:
+    """The Dagster UI over what the runs of this module left; its address."""
+    port = free_port()
+    command = [
+        Path(sys.executable).parent / "dagster-webserver",
+        "-m",
+        "lake_assets.definitions",
+        "-h",
+        LOOPBACK,
+        "-p",
+        str(port),
+    ]
+    with Supervisor(whole_path.home / "logs") as supervisor:
+        env = {**whole_path.env, "DAGSTER_HOME": str(whole_path.home)}
+        supervisor.start("ui", command, env=env, cwd=ROOT).wait_ready(lambda: accepts(port), 120)
+        yield f"http://{LOOPBACK}:{port}"
+
+
+@pytest.mark.skipif(BROWSER is None, reason=NO_BROWSER)
+def test_the_ui_shows_the_graph_a_materialisation_with_its_freshness_and_the_way_from_a_withheld_column(ui: str) -> None:
+    with open_browser() as browser:
+        page = browser.new_page(viewport={"width": 1600, "height": 1000})
+        page.set_default_timeout(60_000)
+        page.goto(f"{ui}/asset-groups")
+        for group in ("platform", "bronze", "silver", "gold"):
+            page.get_by_text(group, exact=True).first.wait_for()
+        page.goto(f"{ui}/assets/silver/customers")
+        page.get_by_text("Latest materialization").first.wait_for()
+        page.get_by_text("inserted", exact=True).first.wait_for()
+        page.goto(f"{ui}/assets/silver/customers?view=checks")
+        page.get_by_text("fresh", exact=True).first.wait_for()
+        # The way, table by table, is the UI's; column by column, which the open-source UI does not draw, is in the page's text.
+        page.goto(f"{ui}/assets/gold/contactability?view=lineage&lineageScope=upstream")
+        page.get_by_text("silver/customers").first.wait_for()
+        page.goto(f"{ui}/assets/gold/contactability")
+        page.get_by_text("share_with_email").first.wait_for()
+        assert "platform/customers.email" in page.inner_text("body")

@@ -90,6 +90,12 @@ def make_work_for(activity: Activity, url: str, traffic: Traffic) -> None:
     """Two jobs may have done all that there was to do."""
     if activity is plans.complete:
         traffic._do(payments.settle_in_full)
+    if activity is leaving.close:
+        with psycopg.connect(url) as connection:
+            connection.execute(
+                "UPDATE debts SET status = 'settled' WHERE customer_id IN "
+                "(SELECT customer_id FROM debts d JOIN customers c ON c.id = d.customer_id WHERE c.status = 'active' LIMIT 60)"
+            )
     if activity is plans.mark_broken:
         with psycopg.connect(url) as connection:
             connection.execute(
