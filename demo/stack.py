@@ -1,7 +1,7 @@
 """All the parts of the demo, running: which processes there are, with what settings, in which order.
 
 Belongs here: starting them and knowing their addresses. Not here: how a process is supervised (processes.py), what happens while they
-run (main.py).
+run (run.py).
 """
 
 from __future__ import annotations
@@ -153,9 +153,6 @@ class Stack:
     def publisher(self, *arguments: str) -> str:
         """Runs a command of the publisher; its output. Raises DemoError with its last line when it fails."""
         return self._run([str(BIN / "publisher"), *arguments])
-
-    def dagster(self, *arguments: str) -> str:
-        return self._run([str(BIN / "dagster"), *arguments, "-w", str(self.workspace)])
 
     def _run(self, command: list[str]) -> str:
         done = subprocess.run(

@@ -28,7 +28,7 @@ from resources.notifications import NotificationsResource
 
 QUARANTINE = ["bronze", "quarantine"]
 BATCHES_A_RUN = 4
-"""A run's start costs as much as half a batch, so it goes on with what landed meanwhile; its events are seen at its end."""
+"""A run's start costs more than half a batch, so it goes on with what landed meanwhile; what it did is seen at its end."""
 
 CURRENT = {"pushlake/layer": "current"}
 StepEvent = dg.MaterializeResult[None] | dg.AssetCheckResult
@@ -104,18 +104,17 @@ def _batch(catalog: Catalog) -> dg.AssetsDefinition:
 
         Repeated after a crash, each step finds what it did before and changes nothing.
         """
-        done = Done()
+        done, queue, bucket = Done(), notifications.open(), landing.open()
         failure: ResourceError | None = None
         try:
             for turn in range(BATCHES_A_RUN):
                 with lake.tables(f"batches/{context.run.run_id}/{turn}") as tables:
-                    if turn and notifications.open().approximate_depth():
-                        result = register(tables, landing.open(), notifications.open())
-                        context.log_event(dg.AssetMaterialization(["raw", "objects"], metadata=_ledger_metadata(result)))
+                    if turn and queue.approximate_depth() and (found := register(tables, bucket, queue)).new:
+                        context.log_event(dg.AssetMaterialization(["raw", "objects"], metadata=_ledger_metadata(found)))
                     taken = oldest_waiting(tables)
                 if taken is None:
                     break
-                clock = take_through(lake, landing.open(), rules, catalog.contracts.values(), taken, done)
+                clock = take_through(lake, bucket, rules, catalog.contracts.values(), taken, done)
                 context.log.info("batch %s of %s objects; seconds: %s", taken.number, len(taken.objects), clock)
                 if not done.conserved:
                     break

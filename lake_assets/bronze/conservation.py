@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lake_assets.raw.session import interpreted
 from lake_assets.transforms.winners import IS_DELETE
 from resources.spark import spark_errors
 from resources.tables import LakeTables
@@ -59,16 +58,6 @@ def count_batch(tables: LakeTables, batch: int, read: int, entities: Sequence[st
     found = {row.source: BatchContents(row.events, row.deletes, row.conflicts) for row in rows}
     contents = {entity: found[entity] for entity in entities if found[entity].events}
     return Conservation(read, contents, found["manifests"].events, found["quarantine"].events)
-
-
-def batch_contents(tables: LakeTables, entities: Iterable[str], batch: int) -> dict[str, BatchContents]:
-    """What bronze holds of a batch, in one look; entities that it does not hold are left out."""
-    entities = list(entities)
-    if not entities:
-        return {}
-    with interpreted(tables.spark), spark_errors(f"looking at batch {batch} in bronze"):
-        rows = tables.spark.sql(_contents_sql(tables, entities, batch)).collect()
-    return {row.source: BatchContents(row.events, row.deletes, row.conflicts) for row in rows if row.events}
 
 
 def _contents_sql(tables: LakeTables, entities: Iterable[str], batch: int) -> str:

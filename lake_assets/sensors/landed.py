@@ -75,7 +75,7 @@ def _under_way(instance: dg.DagsterInstance, job: str) -> bool:
 
 
 def _until(true: Callable[[], bool]) -> bool:
-    """Whether it becomes true while we look: the daemon comes by every five seconds only, and that is half of a small batch."""
+    """Whether it becomes true while we look: the daemon comes by only every five seconds."""
     deadline = time.monotonic() + LOOK_SECONDS
     while not (found := true()) and time.monotonic() < deadline:
         time.sleep(PAUSE_SECONDS)

@@ -17,7 +17,7 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
-from lake_assets.bronze.conservation import BatchContents, batch_contents
+from lake_assets.bronze.conservation import BatchContents
 from lake_assets.raw.session import SMALL_EVENTS, interpreted
 from lake_assets.transforms import schemas
 from lake_assets.transforms.winners import IS_DELETE, order_sql, tombstones, winners
@@ -117,13 +117,3 @@ def _with_tombstones(tables: LakeTables, won: DataFrame, entity: str) -> DataFra
     joined = won.join(buried, won["_key"] == buried["buried"], "left")
     order = order_sql("_seq", "_contract", "_digest")
     return joined.withColumn("dead", sf.expr(f"coalesce(burial >= {order}, false)")).drop("buried", "burial")
-
-
-__all__ = [
-    "BatchContents",
-    "SilverResult",
-    "batch_contents",
-    "merge_batch",
-    "merge_entities",
-    "merge_tombstones",
-]

@@ -8,9 +8,7 @@ A lake of three entities, in a local folder: making a table costs a second, and 
 from __future__ import annotations
 
 import gzip
-import os
 import secrets
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,11 +30,6 @@ from resources.tables import LakeTables
 from tests.fixtures.spark import SparkTestServer
 
 ENTITIES = ("customers", "creditors", "debts")
-
-
-def pytest_collection_modifyitems() -> None:
-    """Spark's workers need this very Python; the server takes it from its environment."""
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
 
 
 @pytest.fixture(scope="package")

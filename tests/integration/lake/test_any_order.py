@@ -18,8 +18,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import functions as sf
 
+from lake_assets.bronze.conservation import count_batch
 from lake_assets.raw import progress
-from lake_assets.silver.current import batch_contents, merge_batch, merge_tombstones
+from lake_assets.silver.current import merge_batch, merge_tombstones
 from lake_assets.silver.history import history_progress, update_history
 from lake_assets.transforms.events import typed_events
 from lake_assets.transforms.fields import EntityRule
@@ -147,7 +148,7 @@ def test_a_position_with_two_contents_is_counted_and_a_repeated_merge_changes_no
     emptied = fresh(lake)
     first, other = event(rule, 1, 5), event(rule, 1, 5, salt=4)
     load(emptied, contract, rule, 1, [first, first, other, event(rule, 2, 6)])
-    found = batch_contents(emptied.tables, [ENTITY], 1)
+    found = count_batch(emptied.tables, 1, 4, [ENTITY]).contents
     assert (found[ENTITY].events, found[ENTITY].conflicts) == (4, 1)
     # Another generation, so that no transaction id hides what the merge itself does.
     again = merge_batch(emptied.tables, contract, 1, found[ENTITY], generation=next(GENERATIONS))
@@ -167,6 +168,6 @@ def load(emptied: Emptied, contract: Contract, rule: EntityRule, number: int, ev
     tables, generation = emptied.tables, emptied.generation
     lines = tables.spark.createDataFrame([("o", line(built).decode()) for built in events], "object STRING, line STRING")
     tables.append("bronze", ENTITY, typed_events(lines.coalesce(1), rule, number), batch=number, generation=generation)
-    contents = batch_contents(tables, [ENTITY], number)
+    contents = count_batch(tables, number, len(events), [ENTITY]).contents
     merge_tombstones(tables, contents, number, generation=generation)
     merge_batch(tables, contract, number, contents[ENTITY], generation=generation)

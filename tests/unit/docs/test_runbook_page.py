@@ -189,9 +189,9 @@ def test_the_python_that_it_shows_calls_what_there_is() -> None:
 
     assert {call.func.id for call in calls if isinstance(call.func, ast.Name)} >= {
         "read_batch",
-        "load_batch",
-        "merge_entities",
-        "finish_batch",
+        "replace",
+        "take_through",
+        "LakeResource",
     }
     for call in calls:
         assert isinstance(call.func, ast.Name)
