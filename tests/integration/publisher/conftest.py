@@ -75,3 +75,11 @@ def run_relay(captured: str, releases: ReleaseSet, keyring: LocalKeyring) -> Cal
 @pytest.fixture
 def sink() -> MemorySink:
     return MemorySink()
+
+
+@pytest.fixture
+def creditors(platform: Platform) -> list[int]:
+    """Three creditors; the outbox holds nothing of them."""
+    ids = [platform.creditor() for _ in range(3)]
+    platform.clear()
+    return ids

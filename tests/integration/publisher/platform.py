@@ -98,3 +98,11 @@ CUSTOMER: Mapping[str, Any] = {
     "postcode": secret("SW1A 1AA"), "status": "active", "preferred_channel": "email", "marketing_consent": True,
     "created_at": NOW, "updated_at": NOW,
 }  # fmt: skip
+
+
+def last_per_key(rows: list[Captured]) -> dict[str, Captured]:
+    return {row.key: row for row in rows}
+
+
+def ops(rows: list[Captured]) -> list[tuple[str, str]]:
+    return [(row.op, row.key) for row in rows]
