@@ -6,6 +6,8 @@ The expected rows come from oracle.py, which shares no code with the publisher.
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 import shutil
 import subprocess
@@ -24,6 +26,9 @@ from demo.cloud.ministack import Ministack
 from demo.cloud.provision import provision, unwrap_data_key
 from demo.platform.traffic import Traffic
 from demo.processes import LOOPBACK, Supervisor, accepts, free_port
+from lake_assets.assets.one_batch import take_through
+from resources.errors import SparkFailed
+from resources.landing import Landing
 from resources.spark import close_session, open_session
 from resources.tables import LakeTables
 from tests.fixtures.spark import SparkTestServer
@@ -179,6 +184,47 @@ def test_a_run_that_finds_nothing_new_makes_nothing(whole_path: WholePath, tmp_p
         run = job("ingest").execute_in_process(instance=instance)
     assert run.success
     assert run.get_asset_materialization_events() == []
+
+
+def test_a_run_goes_on_with_what_lands_meanwhile_and_tells_what_it_did_before_it_fails(
+    whole_path: WholePath, cloud: Ministack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two objects, the second landing while the first is loaded, and Spark failing in the second."""
+    _land_a_repeat(whole_path, cloud, "first")
+    taken: list[int] = []
+
+    def through(*arguments: Any) -> Any:
+        batch = arguments[4]
+        taken.append(batch.number)
+        if len(taken) == 1:
+            _land_a_repeat(whole_path, cloud, "second")
+        elif len(taken) == 2:
+            raise SparkFailed("doing what the test says", "TRIED")
+        return take_through(*arguments)
+
+    monkeypatch.setattr("lake_assets.assets.ingest.take_through", through)
+    with _Dagster(tmp_path) as (job, instance):
+        failed = job("ingest").execute_in_process(instance=instance, raise_on_error=False)
+        mended = job("ingest").execute_in_process(instance=instance)
+    assert taken == [taken[0], taken[0] + 1, taken[0] + 1]
+    assert not failed.success
+    told = {event.asset_key.to_user_string(): event for event in failed.get_asset_materialization_events() if event.asset_key}
+    assert {"raw/objects", "bronze/customers", "silver/customers"} <= told.keys()
+    assert told["bronze/customers"].materialization.metadata["batches"].value == [taken[0]]
+    assert mended.success
+    assert [e.passed for e in mended.get_asset_check_evaluations() if e.check_name == "conservation"] == [True]
+    with _Dagster(tmp_path) as (job, instance):
+        assert job("ingest").execute_in_process(instance=instance).get_asset_materialization_events() == []
+
+
+def _land_a_repeat(whole_path: WholePath, cloud: Ministack, name: str) -> None:
+    """An event of a customer once more, as at-least-once delivery brings it: a batch of one value that changes nothing."""
+    s3 = cloud.client("s3")
+    landing = Landing(whole_path.env["LANDING_URI"], s3)
+    (row,) = whole_path.tables.read("bronze", "customers").limit(1).collect()
+    lines = gzip.decompress(landing.get(row._object) or b"").splitlines()
+    (line, *_) = [each for each in lines if (event := json.loads(each))["entity"] == "customers" and event["seq"] == row._seq]
+    s3.put_object(Bucket=landing.bucket, Key=f"raw/2026/11/24/00/{name}.gz", Body=gzip.compress(line + b"\n"))
 
 
 @pytest.fixture(scope="module")
