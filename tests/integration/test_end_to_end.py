@@ -257,6 +257,9 @@ def test_the_ui_shows_the_graph_a_materialisation_with_its_freshness_and_the_way
         page.goto(f"{ui}/assets/silver/customers")
         for shown in ("Latest materialization", "Freshness policy"):
             page.get_by_text(shown, exact=True).first.wait_for()
+        page.goto(f"{ui}/assets/silver/customers?view=events")
+        for shown in ("Materialized in run", "inserted"):
+            page.get_by_text(shown).first.wait_for()
         page.goto(f"{ui}/assets/silver/customers?view=checks")
         page.get_by_text("proven complete").first.wait_for()
         page.get_by_text("complete up to").first.wait_for()
