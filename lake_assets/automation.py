@@ -8,36 +8,60 @@ own asset is in progress waits.
 
 from __future__ import annotations
 
+import warnings
+
 import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 DEFAULT_CADENCE = "*/5 * * * *"
+COMPLETED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
+
+
+class LastVerdictPassed(dg.AutomationCondition[dg.AssetCheckKey]):
+    """Whether a check passed when it was last evaluated, whatever runs now.
+
+    Dagster's own `check_passed` is false while a run that will evaluate the check is under way. Under steady traffic one nearly
+    always is: tried, nothing was built in five minutes. A check that was never evaluated has not passed.
+    """
+
+    def evaluate(self, context: dg.AutomationContext[dg.AssetCheckKey]) -> dg.AutomationResult[dg.AssetCheckKey]:
+        storage = context.asset_graph_view.instance.event_log_storage
+        last = storage.get_asset_check_execution_history(context.key, limit=1, status=COMPLETED)
+        passed = bool(last) and last[0].status == AssetCheckExecutionRecordStatus.SUCCEEDED
+        return dg.AutomationResult(context, context.candidate_subset if passed else context.get_empty_subset())
 
 
 def on_cadence(cron: str) -> dg.AutomationCondition[dg.AssetKey]:
     """Fires when a tick of `cron` has passed since the last time, and a dependency was updated since.
 
-    It does not fire while the asset is in progress, nor while a blocking check of a dependency has failed: a table that is
-    known to be wrong holds back everything below it until a later run of the check passes. After a failed run it fires again at
+    It does not fire while the asset is in progress, nor while the last verdict of a dependency's blocking check is a failure: a
+    table that is known to be wrong holds back everything below it until a later run of the check passes. After a failed run it fires again at
     the next tick, since nothing was handled. `eager()` is not enough: it waits for runs in progress, and with live data some
     dependency is always in progress.
     """
     updated = dg.AutomationCondition.any_deps_updated().since_last_handled()
     missing = dg.AutomationCondition.missing()
+    held_back_by_none = dg.AutomationCondition.all_deps_match(
+        dg.AutomationCondition.all_checks_match(LastVerdictPassed(), blocking_only=True)
+    )
     return (
         dg.AutomationCondition.cron_tick_passed(cron).since_last_handled()
         & (updated | missing)
         & ~dg.AutomationCondition.any_deps_missing()
         & ~dg.AutomationCondition.in_progress()
-        & dg.AutomationCondition.all_deps_blocking_checks_passed()
+        & held_back_by_none
     ).with_label(f"on the cadence {cron}, when a dependency has changed and no blocking check has failed")
 
 
 def automation_sensor() -> dg.AutomationConditionSensorDefinition:
     """Evaluates the conditions; running by default, so that a fresh instance needs no click."""
-    return dg.AutomationConditionSensorDefinition(
-        "automation",
-        target=dg.AssetSelection.all(),
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        minimum_interval_seconds=10,
-        description="Builds history, completeness and gold on their cadence.",
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)  # of use_user_code_server, which conditions of one's own need
+        return dg.AutomationConditionSensorDefinition(
+            "automation",
+            target=dg.AssetSelection.all(),
+            default_status=dg.DefaultSensorStatus.RUNNING,
+            minimum_interval_seconds=10,
+            use_user_code_server=True,
+            description="Builds history, completeness and gold on their cadence.",
+        )
