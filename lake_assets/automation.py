@@ -17,17 +17,24 @@ DEFAULT_CADENCE = "*/5 * * * *"
 COMPLETED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 
 
-class LastVerdictPassed(dg.AutomationCondition[dg.AssetCheckKey]):
-    """Whether a check passed when it was last evaluated, whatever runs now.
+class LastVerdictsPassed(dg.AutomationCondition[dg.AssetKey]):
+    """Whether every blocking check of what an asset reads passed when it was last evaluated, whatever runs now.
 
-    Dagster's own `check_passed` is false while a run that will evaluate the check is under way. Under steady traffic one nearly
-    always is: tried, nothing was built in five minutes. A check that was never evaluated has not passed.
+    Dagster's own `all_deps_blocking_checks_passed` is false while a run that will evaluate such a check is under way. Under steady
+    traffic one nearly always is: tried, nothing was built in five minutes. A check that was never evaluated has not passed.
+    Not made of Dagster's `all_deps_match`: a condition of one's own inside of that cannot be sent to the daemon.
     """
 
-    def evaluate(self, context: dg.AutomationContext[dg.AssetCheckKey]) -> dg.AutomationResult[dg.AssetCheckKey]:
-        storage = context.asset_graph_view.instance.event_log_storage
-        last = storage.get_asset_check_execution_history(context.key, limit=1, status=COMPLETED)
-        passed = bool(last) and last[0].status == AssetCheckExecutionRecordStatus.SUCCEEDED
+    def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
+        graph, storage = context.asset_graph, context.asset_graph_view.instance.event_log_storage
+        blocking = [
+            key
+            for parent in graph.get(context.key).parent_keys
+            for key in graph.get(parent).check_keys
+            if graph.get(key).blocking
+        ]
+        verdicts = [storage.get_asset_check_execution_history(key, limit=1, status=COMPLETED) for key in blocking]
+        passed = all(last and last[0].status == AssetCheckExecutionRecordStatus.SUCCEEDED for last in verdicts)
         return dg.AutomationResult(context, context.candidate_subset if passed else context.get_empty_subset())
 
 
@@ -41,15 +48,12 @@ def on_cadence(cron: str) -> dg.AutomationCondition[dg.AssetKey]:
     """
     updated = dg.AutomationCondition.any_deps_updated().since_last_handled()
     missing = dg.AutomationCondition.missing()
-    held_back_by_none = dg.AutomationCondition.all_deps_match(
-        dg.AutomationCondition.all_checks_match(LastVerdictPassed(), blocking_only=True)
-    )
     return (
         dg.AutomationCondition.cron_tick_passed(cron).since_last_handled()
         & (updated | missing)
         & ~dg.AutomationCondition.any_deps_missing()
         & ~dg.AutomationCondition.in_progress()
-        & held_back_by_none
+        & LastVerdictsPassed()
     ).with_label(f"on the cadence {cron}, when a dependency has changed and no blocking check has failed")
 
 

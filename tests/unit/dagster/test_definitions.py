@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import dagster as dg
 import pytest
+from dagster._core.remote_representation.external_data import RepositorySnap
+from dagster_shared.serdes import serialize_value
 
 from lake_assets.catalog import Catalog
 from lake_assets.definitions import defs
@@ -94,3 +96,10 @@ def test_contracts_that_are_missing_are_said_in_a_sentence(
     monkeypatch.setenv("CONTRACTS_DIR", str(tmp_path_factory.mktemp("empty")))
     with pytest.raises(Exception, match="the folder has no contract"):
         Catalog.load()
+
+
+@pytest.mark.filterwarnings("ignore:Property `ScheduleDefinition.environment_vars`")  # Dagster reads its own
+def test_the_definitions_can_be_sent_to_the_daemon_and_the_ui(definitions: dg.Definitions) -> None:
+    """A condition that cannot be sent fails there only, and nothing is ever built."""
+    sent = serialize_value(RepositorySnap.from_def(definitions.get_repository_def()))
+    assert '"automation"' in sent
