@@ -17,22 +17,20 @@ DEFAULT_CADENCE = "*/5 * * * *"
 COMPLETED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 
 
-class LastVerdictsPassed(dg.AutomationCondition[dg.AssetKey]):
-    """Whether every blocking check of what an asset reads passed when it was last evaluated, whatever runs now.
+class LastVerdictsPassed(dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]):
+    """Whether every blocking check of what an asset or a check reads passed when it was last evaluated, whatever runs now.
 
     Dagster's own `all_deps_blocking_checks_passed` is false while a run that will evaluate such a check is under way. Under steady
     traffic one nearly always is: tried, nothing was built in five minutes. A check that was never evaluated has not passed.
     Not made of Dagster's `all_deps_match`: a condition of one's own inside of that cannot be sent to the daemon.
     """
 
-    def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
+    def evaluate(
+        self, context: dg.AutomationContext[dg.AssetKey | dg.AssetCheckKey]
+    ) -> dg.AutomationResult[dg.AssetKey | dg.AssetCheckKey]:
         graph, storage = context.asset_graph, context.asset_graph_view.instance.event_log_storage
-        blocking = [
-            key
-            for parent in graph.get(context.key).parent_keys
-            for key in graph.get(parent).check_keys
-            if graph.get(key).blocking
-        ]
+        above = [key for key in graph.get(context.key).parent_entity_keys if isinstance(key, dg.AssetKey)]
+        blocking = [key for asset in above for key in graph.get(asset).check_keys if graph.get(key).blocking]
         verdicts = [storage.get_asset_check_execution_history(key, limit=1, status=COMPLETED) for key in blocking]
         passed = all(last and last[0].status == AssetCheckExecutionRecordStatus.SUCCEEDED for last in verdicts)
         return dg.AutomationResult(context, context.candidate_subset if passed else context.get_empty_subset())
