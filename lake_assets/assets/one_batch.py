@@ -51,6 +51,6 @@ def take_through(
         done.silver.append(merge_entities(lake.tables, contracts, contents, batch.number, generation=batch.generation))
         clock.lap("silver")
         finish_batch(tables, batch, bronze.counts)
-        advance(tables, [batch.number])
+        advance(tables)
         clock.lap("closing")
     return clock

@@ -110,12 +110,17 @@ def finish_batch(tables: LakeTables, batch: Batch, counts: Counts) -> None:
         tables.append("ops", "batches", frame, batch=batch.number, generation=batch.generation)
 
 
-def advance(tables: LakeTables, finished: Iterable[int]) -> int:
-    """Moves the progress over the batches that are finished without a gap; where it stands then."""
+def advance(tables: LakeTables) -> int:
+    """Moves the progress over the batches that are closed without a gap; where it stands then.
+
+    Which are closed is asked of their table: a run may have died between closing one and this.
+    """
     with interpreted(tables.spark):
-        behind = finished_below(tables)
-        known, position = set(finished), behind
-        while position + 1 in known:
+        position = behind = finished_below(tables)
+        with spark_errors("listing the closed batches"):
+            rows = tables.read("ops", "batches").where(sf.col("_batch") > behind).select("_batch").collect()
+        closed = {row._batch for row in rows}
+        while position + 1 in closed:
             position += 1
         if position != behind:
             progress.write(tables, FINISHED, position=position)
