@@ -90,9 +90,8 @@ def raise_epoch(connection: Connection, reason: str) -> int:
             [last],
         )
         connection.execute("INSERT INTO publisher.ranges (seq_from) VALUES (%s)", [epoch << EPOCH_BITS])
-        connection.execute("UPDATE publisher.dead_letters SET state = 'superseded', resolved_at = now() WHERE state = 'requeued'")
-        connection.execute(RENUMBER_PARKED)  # first: what waits in the outbox comes after it
-        connection.execute(RENUMBER_OUTBOX)
+        connection.execute(SUPERSEDE)
+        connection.execute(RENUMBER)
         connection.execute("DELETE FROM publisher.claims")
         connection.execute("UPDATE publisher.backfills SET due = 'a new epoch began', position = NULL, upto = NULL")
         connection.execute(
@@ -110,24 +109,29 @@ def _start(connection: Connection, epoch: int, now: Identity, reason: str) -> No
     )
 
 
-RENUMBER_OUTBOX = """
-WITH waiting AS (DELETE FROM publisher.outbox RETURNING *)
-INSERT INTO publisher.outbox (seq, captured_at, entity, op, key, subject, row)
-SELECT nextval('publisher.seq'), w.captured_at, w.entity, w.op, w.key, w.subject, w.row
-FROM (SELECT * FROM waiting ORDER BY seq) w
+SUPERSEDE = """
+-- A letter whose row is back in the outbox leaves under a new number; one whose row the relay has not put back yet still holds the only copy.
+UPDATE publisher.dead_letters d SET state = 'superseded', resolved_at = now()
+WHERE d.state = 'requeued' AND NOT EXISTS (SELECT FROM publisher.parked p WHERE p.seq = d.seq)
 """
 
-RENUMBER_PARKED = """
--- The old numbers stay counted as dead letters of their old range: they were never sent.
-WITH numbered AS (
+RENUMBER = """
+-- Parked and waiting rows in one order: a key may have a row in the outbox from before its dead letter, and others behind it.
+-- A letter's old number stays counted in its old range: it was never sent.
+WITH waiting AS (
+  DELETE FROM publisher.outbox RETURNING *
+), numbered AS (
   SELECT seq AS old, nextval('publisher.seq') AS new FROM (
-    SELECT seq FROM publisher.dead_letters WHERE state IN ('parked', 'waiting') ORDER BY seq) open
+    SELECT seq FROM waiting UNION ALL SELECT seq FROM publisher.parked ORDER BY seq) every
+), returned AS (
+  INSERT INTO publisher.outbox (seq, captured_at, entity, op, key, subject, row)
+  SELECT n.new, w.captured_at, w.entity, w.op, w.key, w.subject, w.row FROM waiting w JOIN numbered n ON w.seq = n.old
 ), moved AS (
   UPDATE publisher.parked p SET seq = n.new FROM numbered n WHERE p.seq = n.old
 ), counted AS (
   INSERT INTO publisher.tallies (range, entity, dead_letters)
   SELECT (SELECT range FROM publisher.ranges WHERE seq_to IS NULL), d.entity, count(*)
-  FROM publisher.dead_letters d JOIN numbered n ON d.seq = n.old GROUP BY d.entity
+  FROM publisher.dead_letters d JOIN publisher.parked p USING (seq) GROUP BY d.entity
 )
-UPDATE publisher.dead_letters d SET seq = n.new FROM numbered n WHERE d.seq = n.old
+UPDATE publisher.dead_letters d SET seq = n.new FROM numbered n JOIN publisher.parked p ON p.seq = n.old WHERE d.seq = n.old
 """

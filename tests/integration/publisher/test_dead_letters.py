@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from publisher import deadletters
+from publisher import deadletters, epoch
 from publisher.database import connect
 from publisher.keys import LocalKeyring
 from publisher.outbox import try_lock
@@ -143,6 +143,45 @@ def test_a_deleted_row_supersedes_its_dead_letters(
     assert replay().superseded == 2
     run_relay(sink)
     assert records(sink, "customers")[-1]["op"] == "delete"
+
+
+def test_a_delete_that_was_requeued_before_a_new_epoch_leaves_in_it(
+    captured: str, platform: Platform, replay: Callable[[], deadletters.Replayed], run_relay: Run, sink: MemorySink,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The relay stands while `publisher replay` and `publisher install --new-epoch` run; no backfill could send the delete."""
+    customer = platform.customer()
+    run_relay(sink)
+    platform.sql("DELETE FROM customers WHERE id = %s", customer)
+    with monkeypatch.context() as small:
+        small.setattr("publisher.relay.judging.RECORD_LIMIT", 100)
+        run_relay(sink)
+    assert replay().requeued == 1
+    with connect(captured, "install") as connection:
+        epoch.raise_epoch(connection, "a test")
+    run_relay(sink, Until.ACCOUNTED)
+    assert [event["op"] for event in records(sink, "customers")] == ["insert", "delete"]
+    assert platform.sql("SELECT count(*) FROM publisher.parked") == [(0,)]
+    told = [event["record"] for event in records(sink, "_manifest") if event["record"]["of"] == "customers"]
+    assert [(record["events"], record["dead_letters"]) for record in told if record["events"]] == [(1, 1), (1, 0)]
+
+
+def test_a_new_epoch_keeps_the_order_of_a_key_with_rows_in_the_outbox_and_behind_a_dead_letter(
+    captured: str, platform: Platform, releases: ReleaseSet, replay: Callable[[], deadletters.Replayed], keyring: LocalKeyring,
+    run_relay: Run, sink: MemorySink,
+) -> None:  # fmt: skip
+    """The insert was read and not sent, the update is parked, the delete waits behind: the delete must stay the last."""
+    bad = platform.customer()
+    platform.sql("UPDATE customers SET date_of_birth = %s WHERE id = %s", BAD, bad)
+    platform.sql("DELETE FROM customers WHERE id = %s", bad)
+    with connect(captured, "relay") as connection, pytest.raises(Killed):
+        Relay(connection, releases, keyring, DeliversThenDies()).run(Until.SENT)
+    with connect(captured, "install") as connection:
+        epoch.raise_epoch(connection, "a test")
+    run_relay(sink)
+    replay()
+    run_relay(sink)
+    assert [event["op"] for event in records(sink, "customers")] == ["insert", "delete"]
 
 
 def test_an_event_larger_than_a_record_is_parked(
