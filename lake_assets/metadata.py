@@ -16,6 +16,8 @@ import dagster as dg
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from lake_assets.gold.model import GoldTable
+
 BAR_WIDTH, BAR_HEIGHT = 220, 16
 PREVIEW_ROWS = 8
 
@@ -59,9 +61,14 @@ def bars(values: Mapping[str, int], unit: str = "") -> dg.MarkdownMetadataValue:
     )
 
 
-def preview(frame: DataFrame) -> dg.MarkdownMetadataValue:
-    """The first rows of a gold table. Only for gold: its small cells are emptied, and it is about nobody."""
+def preview(table: GoldTable, frame: DataFrame) -> dict[str, dg.MarkdownMetadataValue]:
+    """The first rows of a gold table with a smallest cell, whose small cells are emptied; of any other table nothing.
+
+    A cell of the others can be about one person, and Dagster's event log outlives the table and any erasure.
+    """
+    if table.header.smallest_cell is None:
+        return {}
     rows = frame.limit(PREVIEW_ROWS).collect()
     head = f"| {' | '.join(frame.columns)} |\n|{'---|' * len(frame.columns)}"
     body = "\n".join("| " + " | ".join("" if cell is None else str(cell) for cell in row) + " |" for row in rows)
-    return dg.MetadataValue.md(f"{head}\n{body}")
+    return {"preview": dg.MetadataValue.md(f"{head}\n{body}")}

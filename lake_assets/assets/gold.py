@@ -40,10 +40,10 @@ def gold_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
     def gold(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[None]]:
         wanted = {key.path[-1] for key in context.selected_asset_keys}
 
-        def make(name: str) -> tuple[str, GoldResult, dg.MarkdownMetadataValue]:
+        def make(name: str) -> tuple[str, GoldResult, dict[str, dg.MarkdownMetadataValue]]:
             with lake.tables(f"gold/{name}/{context.run.run_id}") as tables, interpreted(tables.spark):
                 result = build(catalog.gold[name], tables.spark, tables.lake_uri)
-                return name, result, preview(tables.read("gold", name))
+                return name, result, preview(catalog.gold[name], tables.read("gold", name))
 
         for names in _generations(catalog, wanted):
             with ThreadPoolExecutor(THREADS) as pool:
@@ -55,7 +55,7 @@ def gold_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
                             "rows suppressed": result.suppressed,
                             "as of": str(result.as_of),
                             "seconds": round(result.seconds, 1),
-                            "preview": shown,
+                            **shown,
                         },
                     )
 
