@@ -8,6 +8,7 @@ from __future__ import annotations
 import dagster as dg
 
 from lake_assets.catalog import Catalog
+from publisher.contracts import Contract
 
 
 def platform_assets(catalog: Catalog) -> list[dg.AssetSpec]:
@@ -16,7 +17,7 @@ def platform_assets(catalog: Catalog) -> list[dg.AssetSpec]:
         catalog.spec(
             ["platform", entity],
             f"{contract.description} The platform's own table: the lake sees what the contract releases of it, and nothing else. "
-            f"Never leaves: {', '.join(contract.withheld) or 'every column is released in some form'}.",
+            + _kept(contract),
             kinds={"postgres"},
             columns=[
                 (column.name, column.type, f"{column.classification}{', encrypted' if column.encrypted else ''}.")
@@ -27,3 +28,9 @@ def platform_assets(catalog: Catalog) -> list[dg.AssetSpec]:
         )
         for entity, contract in catalog.contracts.items()
     ]
+
+
+def _kept(contract: Contract) -> str:
+    times = [name for name in contract.withheld if name not in contract.never_leaves]
+    said = f"Never leaves: {', '.join(contract.never_leaves) or 'something of every column leaves'}."
+    return f"{said} Told by the envelope alone, to the {contract.precision}: {', '.join(times)}." if times else said

@@ -79,6 +79,7 @@ def _platform_columns(contract: Contract) -> Iterator[Column]:
         yield Column(
             ColumnRef(f"platform/{contract.entity}", column.name), column.physical_type or column.type, column.description,
             column.classification, column.encrypted, column.name in contract.withheld,
+            told=contract.precision if contract.told_by_envelope(column) else "",
         )  # fmt: skip
 
 

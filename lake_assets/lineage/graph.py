@@ -40,7 +40,10 @@ class ColumnRef:
 
 @dataclass(frozen=True)
 class Column:
-    """A node. `classification` and `encrypted` are the platform's; `withheld` columns never leave."""
+    """A node. `classification` and `encrypted` are the platform's; `withheld` columns never leave.
+
+    `told` is how finely the envelope's time can tell a time that no field has so fine: `minute`, or empty where it tells nothing.
+    """
 
     ref: ColumnRef
     type: str | None
@@ -49,6 +52,7 @@ class Column:
     encrypted: bool = False
     withheld: bool = False
     technical: bool = False
+    told: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
-const cols = data.cols.map(([asset, name, type, text, classification, encrypted, withheld, technical], id) =>
-  ({ id, asset, name, type, text, classification, encrypted, withheld, technical, into: [], out: [] }));
+const cols = data.cols.map(([asset, name, type, text, classification, encrypted, withheld, technical, told], id) =>
+  ({ id, asset, name, type, text, classification, encrypted, withheld, technical, never: withheld && !told, told, into: [], out: [] }));
 const edges = data.edges.map(([source, target, influence, steps, reveals]) => ({ source, target, influence, steps, reveals }));
 for (const edge of edges) { cols[edge.target].into.push(edge); cols[edge.source].out.push(edge); }
 const assets = data.assets.map(([key, layer, text, owner, notes], id) => ({ id, key, layer, text, owner, notes, cols: [], into: new Set(), out: new Set() }));
@@ -107,7 +107,7 @@ function drawRest() {
       const count = asset.cols.filter((col) => !col.technical).length;
       const head = el("a", { href: `#${asset.key}`, title: asset.text }, asset.key.split("/")[1], el("small", {}, String(count), el("span", {}, " columns")));
       const dots = layer === 0 && el("div", { class: "dots", "aria-hidden": "true" },
-        ...asset.cols.map((col) => el("i", { class: col.withheld ? "w" : secret(col) ? "s" : "", title: col.name + (col.withheld ? ": never leaves" : "") })));
+        ...asset.cols.map((col) => el("i", { class: col.never ? "w" : secret(col) ? "s" : "", title: col.name + (col.never ? ": never leaves" : "") })));
       lane.append(el("section", { class: "card", "data-asset": asset.id, "aria-label": asset.key }, head, dots || null));
     }
     return lane;
@@ -116,7 +116,7 @@ function drawRest() {
 function noteOf(col, way) {
   const notes = [], layer = layerOf(col);
   if (layer === 0) {
-    notes.push(["", [col.classification, col.encrypted && "encrypted", col.withheld && "never leaves"].filter(Boolean).join(" · ")]);
+    notes.push(["", [col.classification, col.encrypted && "encrypted", col.never ? "never leaves" : col.told && `the envelope tells when it changed, to the ${col.told}`].filter(Boolean).join(" · ")]);
     return notes;
   }
   const values = col.into.filter((edge) => !edge.influence && way.through.includes(edge));
@@ -142,7 +142,7 @@ function drawWay() {
     for (const { asset, rows } of cards) {
       const list = el("ul", {}, ...rows.map((col) => {
         const chosen = way.seeds.includes(col);
-        const item = el("li", { id: `c${col.id}`, class: [way.shown.get(col.id) === "influence" && "only", chosen && "chosen", col.withheld && "withheld"].filter(Boolean).join(" ") },
+        const item = el("li", { id: `c${col.id}`, class: [way.shown.get(col.id) === "influence" && "only", chosen && "chosen", col.never && "withheld"].filter(Boolean).join(" ") },
           el("a", { href: `#${refOf(col)}`, title: col.text, "aria-current": chosen && "true" },
             el("b", {}, el("span", {}, col.name), layer === 0 && secret(col) ? lock() : null),
             ...noteOf(col, way).map(([kind, text]) => el("small", { class: kind }, short(text)))));
@@ -219,7 +219,7 @@ function told(col) {
   const ruled = col.into.filter((edge) => edge.influence);
   if (ruled.length) left.append(el("h3", {}, "What decides its rows"), el("ul", { class: "list" }, ...ruled.map((edge) =>
     el("li", {}, link(refOf(cols[edge.source])), ...edge.steps.map((step) => el("small", { class: "mono" }, step))))));
-  if (col.withheld) left.append(el("h3", {}, "Where it goes"), el("p", {}, "Nowhere. The contract lists it as withheld: it is never read into an event, and the lake could not hold it."));
+  if (col.withheld) left.append(el("h3", {}, "Where it goes"), el("p", {}, (col.never ? "Nowhere. The" : `Into no field: the envelope alone tells when it changed, to the ${col.told}. The`) + " contract lists it as withheld: it is never read into an event, and the lake could not hold it."));
   const { found } = reach([col], "down", true), figures = (kind) => [...found].filter(([id, how]) => how === kind && layerOf(cols[id]) === GOLD && id !== col.id).map(([id]) => cols[id]);
   const list = (title, all) => all.length ? [el("h3", {}, `${title} (${all.length})`), el("ul", { class: "list" }, ...all.map((each) => el("li", {}, link(refOf(each)), el("small", {}, each.text))))] : [];
   const facts = [["type", col.type], ["table", asset.key], ["owner", asset.owner], ["classified", [col.classification, col.encrypted && "encrypted by the application"].filter(Boolean).join(", ")], ...asset.notes];

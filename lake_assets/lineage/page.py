@@ -53,7 +53,17 @@ def _data(lineage: Lineage) -> str:
         "lead": LEAD,
         "assets": [[a.key, LAYERS.index(a.layer), a.description, a.owner, a.notes] for a in lineage.assets],
         "cols": [
-            [asset_ids[c.ref.asset], c.ref.column, c.type, c.description, c.classification, c.encrypted, c.withheld, c.technical]
+            [
+                asset_ids[c.ref.asset],
+                c.ref.column,
+                c.type,
+                c.description,
+                c.classification,
+                c.encrypted,
+                c.withheld,
+                c.technical,
+                c.told,
+            ]
             for c in lineage.columns.values()
         ],
         "edges": [
@@ -119,7 +129,10 @@ def _figure(lineage: Lineage, column: Column) -> str:
 
 def _source(lineage: Lineage, column: Column) -> str:
     edges = [edge for edge in lineage.out_of(column.ref) if edge.kind == "value"]
-    leaves = "<br>".join(dict.fromkeys(f"<code>{escape(edge.steps[0])}</code>" for edge in edges)) or "never leaves"
+    leaves = "<br>".join(dict.fromkeys(f"<code>{escape(edge.steps[0])}</code>" for edge in edges))
+    if column.told:
+        leaves = "<br>".join(filter(None, [leaves, f"the envelope tells when it changed, to the {escape(column.told)}"]))
+    leaves = leaves or "never leaves"
     reached = lineage.downstream(column.ref.asset, column.ref.column, influence=False)
     figures = sorted({edge.target for edge in reached if edge.target.layer == "gold"})
     classified = escape(column.classification) + (f" {LOCK} encrypted" if column.encrypted else "")

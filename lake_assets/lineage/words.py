@@ -73,11 +73,13 @@ def _released_as(lineage: Lineage, ref: ColumnRef) -> list[str]:
 
 
 def _fate(lineage: Lineage, column: Column) -> str:
+    when = f"The envelope tells when it changed, to the {column.told}." if column.told else ""
     if column.withheld:
-        return "Never leaves the platform."
+        return f"No field has it. {when}" if when else "Never leaves the platform."
     edges = [edge for edge in lineage.out_of(column.ref) if edge.kind == "value"]
     said = dict.fromkeys(f"{edge.steps[0]} as {edge.target.column}" for edge in edges if not edge.target.column.startswith("_"))
-    return f"Leaves only as {'; '.join(said)}." if said else "Leaves in the envelope only."
+    fields = f"Leaves only as {'; '.join(said)}." if said else "Leaves in the envelope only."
+    return f"{fields} {when}".strip()
 
 
 def _lock(column: Column) -> str:

@@ -125,6 +125,18 @@ class Contract:
         """The columns that a field reads, the key first: all that the outbox may hold."""
         return tuple(dict.fromkeys([self.key_column, *(field.derivation.column for field in self.fields)]))
 
+    def told_by_envelope(self, column: SourceColumn) -> bool:
+        """Whether the envelope's time can tell more of a column than its fields do: a time that is written at the change itself."""
+        if column.type not in ("date", "timestamp") or column.encrypted or column.natural_identifier:
+            return False
+        fields = [field.derivation for field in self.fields if field.derivation.column == column.name]
+        return not any(each.function == "copy" or (column.type == "date" and "day" in each.args) for each in fields)
+
+    @property
+    def never_leaves(self) -> tuple[str, ...]:
+        """The withheld columns of which not even the envelope tells anything."""
+        return tuple(name for name in self.withheld if not self.told_by_envelope(self.columns[name]))
+
     def field(self, name: str) -> Field:
         """Raises KeyError for a name that the contract does not have."""
         for field in self.fields:

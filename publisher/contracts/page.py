@@ -82,7 +82,7 @@ def _glance(contracts: Iterable[Contract]) -> str:
             ("", f"<a href='#{escape(c.entity)}'>{_title(c)}</a>"),
             ("Is about", escape(c.description)),
             ("Fields that leave", str(len(c.fields))),
-            ("Columns that never leave", str(len(c.withheld))),
+            ("Columns that never leave", str(len(c.never_leaves))),
             ("Kept for", days(c.retention_days)),
             ("Erased within", days(c.erasure_days)),
             ("Contract", escape(c.version)),
@@ -105,15 +105,16 @@ def _entity(contract: Contract) -> str:
     derived = [
         column for column in contract.columns.values() if column.name not in contract.withheld and not _verbatim(contract, column)
     ]
+    times = [contract.columns[name] for name in contract.withheld if name not in contract.never_leaves]
     return f"""<section class="entity" id="{escape(contract.entity)}"><h2>{_title(contract)}<small>contract {escape(contract.version)}</small></h2>
 <p>{escape(contract.description)}</p>
 <dl>{_facts(contract)}</dl>
 <h3>What leaves</h3>
 {_table("fields", ("field", "made from the column", "what a reader learns", "such as"), rows)}
 <h3>What never leaves</h3>
-{_columns("never", [contract.columns[name] for name in contract.withheld], "Something of every column leaves, as the table above says.")}
-<h3>Of these, only what the table above derives leaves, never the value</h3>
-{_columns("", derived, "None: what is released is released as it is.")}
+{_columns("never", [contract.columns[name] for name in contract.never_leaves], "Something of every column leaves.")}
+{_times(contract, times)}<h3>Of these, only what the table above derives leaves, never the value</h3>
+{_columns("", derived, "None: what is released is released as it is.", contract)}
 </section>"""
 
 
@@ -130,7 +131,7 @@ def _facts(contract: Contract) -> str:
         "Responsible": escape(contract.owner),
         "Kept for": f"{days(contract.retention_days)} in the lake",
         "Erasure": f"done within {days(contract.erasure_days)} of the request",
-        "Time of change": f"told to the {contract.precision}; anything finer is cut off",
+        "Time of change": f"told to the {contract.precision} with every message; <a href='#envelope'>more about it</a>",
         "Platform’s table": f"<code>{escape(contract.table)}</code>",
     }
     if contract.k is not None:
@@ -160,10 +161,27 @@ def _verbatim(contract: Contract, column: SourceColumn) -> bool:
     return any(field.derivation.column == column.name and field.derivation.function in VERBATIM for field in contract.fields)
 
 
-def _columns(kind: str, columns: list[SourceColumn], none: str) -> str:
+def _times(contract: Contract, times: list[SourceColumn]) -> str:
+    if not times:
+        return ""
+    return f"""<h3>Times that no field has, but the message tells</h3>
+<p>Every message tells the time of the change, to the {contract.precision}. Where the platform writes one of these times at the change
+itself, that is the same time.</p>
+{_columns("", times, "")}
+"""
+
+
+def _columns(kind: str, columns: list[SourceColumn], none: str, contract: Contract | None = None) -> str:
+    """A list of columns; given their contract, with what the envelope's time tells of each beside it."""
     if not columns:
         return f"<p class='note'>{none}</p>"
-    items = "".join(f"<li>{_column(column)} <small>{escape(column.classification)}</small></li>" for column in columns)
+
+    def beside(column: SourceColumn) -> str:
+        if contract is None or not contract.told_by_envelope(column):
+            return escape(column.classification)
+        return f"{escape(column.classification)}; the message tells when it changed, to the {contract.precision}"
+
+    items = "".join(f"<li>{_column(column)} <small>{beside(column)}</small></li>" for column in columns)
     return f"<ul class='columns {kind}'>{items}</ul>"
 
 

@@ -36,7 +36,9 @@ def links_section(contracts: Mapping[str, Contract]) -> str:
 <p>The numbers of <code>seq</code> run through all tables. Changes that the platform made together have numbers close to each other
 and the same time, so a reader can tell that, say, a payment and a message belong to one event, even though a field shows
 only a day or a month. How often and when a row changes can be seen as well; also that it was removed.</p>
-<p>{_precisions(contracts)}</p>
+<p>{_precisions(contracts)} Cutting hides the moment from whoever reads one message. It does not hide it from whoever reads them all: messages leave
+within seconds of the change, and every few seconds a message of its own accounts for the numbers given so far and says, to the second, when. So a
+change can be placed to within some seconds by its number, whatever its time is cut to.</p>
 <h3>What the codes link</h3>
 <p>A code is computed under a key that only the platform can use, always the same for the same row. Where two fields have a code of the
 same kind, their rows can be joined. Nobody outside the platform can lead a code back to its row.</p>

@@ -87,6 +87,14 @@ def test_a_withheld_column_leads_nowhere(page: Page, url: str) -> None:
     assert page.locator("#edges path").count() == 0
 
 
+def test_a_time_that_only_the_envelope_tells_is_not_called_never_leaving(page: Page, url: str) -> None:
+    page.goto(f"{url}#platform/customers.updated_at")
+    assert "the envelope alone tells when it changed, to the minute" in page.locator("#told").inner_text()
+    assert page.locator(".card li.withheld").count() == 0
+    page.goto(f"{url}#platform/customers.full_name")
+    assert "Nowhere." in page.locator("#told").inner_text()
+
+
 def test_pointing_at_a_column_dims_what_is_not_on_its_way(page: Page, url: str) -> None:
     page.goto(f"{url}#gold/contactability")
     page.hover('a[href="#gold/contactability.share_with_phone"]')

@@ -135,7 +135,7 @@ def test_a_change_is_judged(
 ) -> None:
     changed = edit(shipped[entity])
     assert changed != shipped[entity]
-    raised = replace(changed, version=changed.version if changed.version != "1.0.0" else "1.1.0")
+    raised = replace(changed, version=changed.version if changed.version != shipped[entity].version else "2.0.0")
 
     changes = [c for c in diff_contracts(shipped, shipped | {entity: raised}) if (c.field, c.kind) != ("version", "neutral")]
 

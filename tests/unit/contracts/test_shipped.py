@@ -65,6 +65,28 @@ def test_no_encrypted_column_leaves_as_it_is(shipped: dict[str, Contract]) -> No
         assert not {f.name for f in contract.fields if f.derivation.column in encrypted and f.derivation.function in exact}
 
 
+def test_the_time_of_an_event_about_health_is_cut_to_the_hour(shipped: dict[str, Contract]) -> None:
+    """To the minute it would say of each circumstance when it was recorded, of which the record tells the month."""
+    assert {entity: contract.precision for entity, contract in shipped.items()} == {
+        entity: "hour" if entity == "circumstances" else "minute" for entity in ENTITIES
+    }
+    assert shipped["circumstances"].version == "1.1.0"
+
+
+def test_what_never_leaves_holds_no_time_that_the_envelope_tells(shipped: dict[str, Contract]) -> None:
+    told = {
+        f"{entity}.{name}" for entity, c in shipped.items() for name, column in c.columns.items() if c.told_by_envelope(column)
+    }
+    assert told == {
+        "customers.updated_at", "debts.updated_at", "plans.updated_at", "payments.created_at",
+        "creditors.created_at", "customers.created_at", "messages.sent_at", "circumstances.recorded_on", "circumstances.lifted_on",
+    }  # fmt: skip
+    assert {entity: contract.never_leaves for entity, contract in shipped.items()} == {
+        "circumstances": (), "creditors": ("name", "contact_email"), "customers": ("full_name",), "debts": ("account_reference",),
+        "messages": (), "payments": ("bank_account",), "plans": (),
+    }  # fmt: skip
+
+
 def test_the_wire_order_begins_with_the_key(shipped: dict[str, Contract]) -> None:
     for contract in shipped.values():
         assert contract.fields[0].name == "id"

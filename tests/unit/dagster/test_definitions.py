@@ -86,7 +86,7 @@ def test_the_share_with_email_is_traced_to_the_encrypted_column(definitions: dg.
 
 def test_a_platform_asset_names_what_never_leaves(definitions: dg.Definitions) -> None:
     spec = definitions.resolve_asset_graph().get(dg.AssetKey(["platform", "customers"])).to_asset_spec()
-    assert "Never leaves: full_name, updated_at" in (spec.description or "")
+    assert "Never leaves: full_name. Told by the envelope alone, to the minute: updated_at." in (spec.description or "")
     assert {column.name for column in spec.metadata["dagster/column_schema"].columns} >= {"full_name", "email", "date_of_birth"}
 
 

@@ -108,6 +108,9 @@ def test_descriptions_say_in_words_where_a_column_comes_from(lineage: Lineage) -
         "Released as birth_band(customers.date_of_birth, 10), the 10 years in which it falls, such as 1980-1989."
     )
     assert column_description(lineage, "platform/customers", "full_name") == "Never leaves the platform."
+    told = "The envelope tells when it changed, to the"
+    assert column_description(lineage, "platform/customers", "updated_at") == f"No field has it. {told} minute."
+    assert column_description(lineage, "platform/circumstances", "recorded_on").endswith(f"as recorded_on. {told} hour.")
     assert column_description(lineage, "platform/customers", "email") == "Leaves only as present(email) as has_email."
 
 

@@ -101,15 +101,30 @@ def test_the_officers_page_names_every_field_and_every_column(contracts: dict[st
         section = text.partition(f'id="{entity}"')[2].partition("</section>")[0]
         leaves, _, never = section.partition("<h3>What never leaves</h3>")
         never, _, derived = never.partition("<h3>Of these")
+        never, _, times = never.partition("<h3>Times that no field has")
         for field in contract.fields:
             assert f"<code>{field.name}</code>" in leaves
         for name in contract.columns:
-            assert (f"<code>{name}</code>" in never) == (name in contract.withheld)
+            assert (f"<code>{name}</code>" in never) == (name in contract.never_leaves)
+            assert (f"<code>{name}</code>" in times) == (name in set(contract.withheld) - set(contract.never_leaves))
         for column in contract.columns.values():
             if column.encrypted and column.name not in contract.withheld:
                 assert f"<code>{column.name}</code>" in derived, "of an encrypted column only something derived leaves"
         assert contract.version in section
         assert contract.owner in section
+
+
+def test_the_officers_page_says_what_the_time_of_a_message_tells(contracts: dict[str, Contract]) -> None:
+    text = officer.render_page(contracts)
+    sections = {entity: text.partition(f'id="{entity}"')[2].partition("</section>")[0] for entity in contracts}
+    assert "tells the time of the change, to the minute" in sections["payments"].partition("Times that no field has")[2]
+    assert "Times that no field has" not in sections["circumstances"], "it withholds nothing"
+    assert (
+        "<code>recorded_on</code> <small>confidential; the message tells when it changed, to the hour</small>"
+        in sections["circumstances"]
+    )
+    assert "Told to the hour: circumstances." in text
+    assert "whatever its time is cut to" in text, "the manifests tell it"
 
 
 def test_an_example_is_a_value_of_its_domain_wherever_it_is_one_value(contracts: dict[str, Contract]) -> None:

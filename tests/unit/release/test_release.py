@@ -63,7 +63,8 @@ def expected_line(entity: str, op: str = "update", *, record: bool = True) -> by
     event: dict[str, Any] = {"entity": entity, "op": op, "key": key, "seq": SEQ}
     if entity != "creditors":
         event["subject"] = pseudonym("customer", 7)
-    event |= {"committed_at": "2026-11-24T04:05:00Z", "contract": "1.0.0"}
+    hidden = entity == "circumstances"
+    event |= {"committed_at": f"2026-11-24T04:{'00' if hidden else '05'}:00Z", "contract": "1.1.0" if hidden else "1.0.0"}
     if record:
         values = {name: pseudonym(*value) if isinstance(value, tuple) else value for name, value in EXPECTED[entity].items()}
         event["record"] = {"id": key, **values}
