@@ -7,6 +7,12 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from lake_assets.catalog import GROUPS
 
+INGEST_TAGS = {"dagster/max_runtime": "1800"}
+"""A machine that went down leaves its run as started, and none would follow: after half an hour it counts as failed."""
+
+GOES_ON = {"pushlake/goes_on": "true"}
+"""A run has this tag when it ended with batches perhaps still waiting: nothing that lands will tell of those."""
+
 
 def ingest_job(completeness: dg.AssetChecksDefinition) -> UnresolvedAssetJobDefinition:
     """From landed objects to silver, one batch."""
@@ -15,6 +21,7 @@ def ingest_job(completeness: dg.AssetChecksDefinition) -> UnresolvedAssetJobDefi
         selection=(dg.AssetSelection.groups(GROUPS["raw"], GROUPS["bronze"]) | _silver_current())
         - dg.AssetSelection.checks(*completeness.check_keys),
         description="One batch from raw objects through bronze to silver.",
+        tags=INGEST_TAGS,
     )
 
 

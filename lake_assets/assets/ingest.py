@@ -1,24 +1,31 @@
 """The assets that one ingest run makes: the ledger of raw objects, then a batch's bronze, quarantine and silver.
 
-Belongs here: their specs, the order of the steps, what a materialisation shows. Not here: the steps (raw/, bronze/, silver/).
+Belongs here: their specs, the order of the steps. Not here: the steps (raw/, bronze/, silver/), what a materialisation shows
+(`ingest_events.py`).
 
 Bronze and silver are one step because Dagster would skip a silver step whenever one of the entities is absent from the batch; see
 docs/decisions/0002-one-step-for-a-batch.md.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
 import dagster as dg
 
+from lake_assets.assets.ingest_events import (
+    QUARANTINE,
+    StepEvent,
+    bronze_events,
+    conflict_checks,
+    ledger_metadata,
+    silver_events,
+)
 from lake_assets.assets.one_batch import Done, take_through
-from lake_assets.bronze.load import BronzeResult
+from lake_assets.bronze.conflicts import open_conflicts
 from lake_assets.catalog import Catalog
-from lake_assets.metadata import bars
+from lake_assets.jobs import GOES_ON
 from lake_assets.raw.batches import oldest_waiting, pending_batches
 from lake_assets.raw.lake import ensure_lake
-from lake_assets.raw.ledger import LedgerResult, register
-from lake_assets.silver.current import SilverResult
+from lake_assets.raw.ledger import register
 from lake_assets.transforms import schemas
 from lake_assets.transforms.rules import rules_of
 from resources.errors import ResourceError
@@ -26,12 +33,10 @@ from resources.lake import LakeResource
 from resources.landing import LandingResource
 from resources.notifications import NotificationsResource
 
-QUARANTINE = ["bronze", "quarantine"]
 BATCHES_A_RUN = 4
 """A run's start costs more than half a batch, so it goes on with what landed meanwhile; what it did is seen at its end."""
 
 CURRENT = {"pushlake/layer": "current"}
-StepEvent = dg.MaterializeResult[None] | dg.AssetCheckResult
 
 
 class ObjectsConfig(dg.Config):
@@ -68,7 +73,7 @@ def _objects(catalog: Catalog) -> dg.AssetsDefinition:
             ensure_lake(tables, catalog.contracts)
             result = register(tables, landing.open(), notifications.open(), list_hours=config.list_hours)
             if result.new or pending_batches(tables):
-                yield dg.MaterializeResult(asset_key=spec.key, metadata=_ledger_metadata(result))
+                yield dg.MaterializeResult(asset_key=spec.key, metadata=ledger_metadata(result))
             else:
                 context.log.info("nothing new has landed")
 
@@ -90,7 +95,7 @@ def _batch(catalog: Catalog) -> dg.AssetsDefinition:
                 "one_content",
                 asset=["silver", entity],
                 blocking=True,
-                description="No position of the platform's order has two contents.",
+                description="No position of the platform's order has two contents, in this batch or any before; see ops/conflicts.",
             )
             for entity in catalog.contracts
         ),
@@ -105,12 +110,13 @@ def _batch(catalog: Catalog) -> dg.AssetsDefinition:
         Repeated after a crash, each step finds what it did before and changes nothing.
         """
         done, queue, bucket = Done(), notifications.open(), landing.open()
+        conflicts: dict[str, int] = {}
         failure: ResourceError | None = None
         try:
             for turn in range(BATCHES_A_RUN):
                 with lake.tables(f"batches/{context.run.run_id}/{turn}") as tables:
                     if turn and queue.approximate_depth() and (found := register(tables, bucket, queue)).new:
-                        context.log_event(dg.AssetMaterialization(["raw", "objects"], metadata=_ledger_metadata(found)))
+                        context.log_event(dg.AssetMaterialization(["raw", "objects"], metadata=ledger_metadata(found)))
                     taken = oldest_waiting(tables)
                 if taken is None:
                     break
@@ -118,11 +124,17 @@ def _batch(catalog: Catalog) -> dg.AssetsDefinition:
                 context.log.info("batch %s of %s objects; seconds: %s", taken.number, len(taken.objects), clock)
                 if not done.conserved:
                     break
+            else:
+                context.instance.add_run_tags(context.run.run_id, GOES_ON)
+            with lake.tables(f"conflicts/{context.run.run_id}") as tables:
+                conflicts = open_conflicts(tables)
         except ResourceError as error:  # what came through before it is told first
             failure = error
         if done.bronze:
-            yield from _selected(context, _bronze_events(done.bronze))
-            yield from _selected(context, _silver_events(done.silver))
+            yield from _selected(context, bronze_events(done.bronze))
+            yield from _selected(context, silver_events(done.silver))
+        if failure is None:
+            yield from _selected(context, conflict_checks(catalog.contracts, conflicts))
         if failure is not None:
             raise failure
         if done.bronze and not (kept := done.bronze[-1].conservation).holds:
@@ -187,76 +199,3 @@ def _silver_specs(catalog: Catalog) -> Iterator[dg.AssetSpec]:
             skippable=True,
             tags=CURRENT,
         )
-
-
-def _ledger_metadata(result: LedgerResult) -> dict[str, dg.MetadataValue | int]:
-    return {
-        "objects": result.new,
-        "bytes": result.new_bytes,
-        "found by listing": result.by_listing,
-        "known already": result.known,
-        "batches": dg.MetadataValue.json(list(result.batches)),
-        "found": bars({"event": result.by_event, "listing": result.by_listing}),
-    }
-
-
-def _bronze_events(loaded: Sequence[BronzeResult]) -> Iterator[StepEvent]:
-    """What the batches of a run brought; the check is of the last, since one that does not hold ends the run."""
-    events = _sum(each.events for each in loaded)
-    refused = _sum(each.refused for each in loaded)
-    batches = dg.MetadataValue.json([each.batch for each in loaded])
-    for entity, rows in sorted(events.items()):
-        yield dg.MaterializeResult(asset_key=["bronze", entity], metadata={"rows added": rows, "batches": batches})
-    yield dg.MaterializeResult(
-        asset_key=QUARANTINE,
-        metadata={
-            "batches": batches,
-            "objects": sum(each.objects for each in loaded),
-            "bad objects": sum(each.bad_objects for each in loaded),
-            "values read": sum(each.read for each in loaded),
-            "quarantined": refused.total(),
-            "reasons": bars(refused),
-            "events by entity": bars(events),
-        },
-    )
-    kept = loaded[-1].conservation
-    yield dg.AssetCheckResult(
-        asset_key=QUARANTINE,
-        check_name="conservation",
-        passed=kept.holds,
-        metadata={
-            "batch": loaded[-1].batch,
-            "values read": kept.read,
-            "in bronze": sum(kept.bronze.values()),
-            "manifests": kept.manifests,
-            "quarantined": kept.quarantined,
-        },
-    )
-
-
-def _silver_events(merged: Sequence[dict[str, SilverResult]]) -> Iterator[StepEvent]:
-    by_entity: dict[str, list[SilverResult]] = {}
-    for batch in merged:
-        for entity, result in batch.items():
-            by_entity.setdefault(entity, []).append(result)
-    for entity, results in by_entity.items():
-        yield dg.MaterializeResult(
-            asset_key=["silver", entity],
-            metadata={
-                "events": sum(each.events for each in results),
-                "inserted": sum(each.inserted for each in results),
-                "updated": sum(each.updated for each in results),
-                "deleted": sum(each.deleted for each in results),
-            },
-        )
-        conflicts = sum(each.conflicts for each in results)
-        yield dg.AssetCheckResult(
-            asset_key=["silver", entity], check_name="one_content", passed=not conflicts, metadata={"positions": conflicts}
-        )
-
-
-def _sum(counts: Iterable[Mapping[str, int]]) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for each in counts:
-        total.update(each)
-    return total

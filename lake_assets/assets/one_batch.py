@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from lake_assets.bronze.conflicts import remember_conflicts
 from lake_assets.bronze.load import BronzeResult, load_batch
 from lake_assets.metadata import Stopwatch
 from lake_assets.raw.batches import Batch, advance, finish_batch
@@ -46,6 +47,7 @@ def take_through(
         if not bronze.conservation.holds:
             return clock
         contents = bronze.conservation.contents
+        remember_conflicts(tables, batch, contents)
         merge_tombstones(tables, contents, batch.number, generation=batch.generation)
         clock.lap("tombstones")
         done.silver.append(merge_entities(lake.tables, contracts, contents, batch.number, generation=batch.generation))

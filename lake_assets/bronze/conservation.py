@@ -7,17 +7,24 @@ Conservation: every JSON value that a batch read is in bronze, a manifest, or in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from lake_assets.transforms.winners import IS_DELETE
 from resources.spark import spark_errors
 from resources.tables import LakeTables
 
+Span = tuple[int, int]
+"""The lowest and the highest position, both inclusive."""
+
+NOTHING: Mapping[str, Span] = MappingProxyType({})
+
 
 @dataclass(frozen=True)
 class BatchContents:
-    """What of an entity is in a batch. `conflicts` counts positions that have two contents."""
+    """What of an entity is in a batch. `conflicts` counts its positions that have two contents, here or in another batch."""
 
     events: int
     deletes: int
@@ -46,26 +53,64 @@ class Conservation:
         return self.read == self.held
 
 
-def count_batch(tables: LakeTables, batch: int, read: int, entities: Sequence[str]) -> Conservation:
-    """Counts the rows of a batch in every table that it may have gone to, not in what the load believes to have written."""
+def count_batch(
+    tables: LakeTables, batch: int, read: int, entities: Sequence[str], spans: Mapping[str, Span] = NOTHING
+) -> Conservation:
+    """Counts the rows of a batch in every table that it may have gone to, not in what the load believes to have written.
+
+    `spans` says between which positions each entity's events are: there a conflict is looked for in earlier batches too. It bounds
+    what is read, by Delta's statistics of `_seq`.
+    """
     other = [
         f"SELECT '{name}' AS source, count(*) AS events, 0L AS deletes, 0L AS conflicts "  # noqa: S608 (names and a number)
         f"FROM {tables.sql_name('ops', name)} WHERE _batch = {int(batch)}"
         for name in ("manifests", "quarantine")
     ]
     with spark_errors(f"counting batch {batch}"):
-        rows = tables.spark.sql(" UNION ALL ".join([_contents_sql(tables, entities, batch), *other])).collect()
+        rows = tables.spark.sql(" UNION ALL ".join([_contents_sql(tables, entities, batch, spans), *other])).collect()
     found = {row.source: BatchContents(row.events, row.deletes, row.conflicts) for row in rows}
     contents = {entity: found[entity] for entity in entities if found[entity].events}
     return Conservation(read, contents, found["manifests"].events, found["quarantine"].events)
 
 
-def _contents_sql(tables: LakeTables, entities: Iterable[str], batch: int) -> str:
+def _contents_sql(tables: LakeTables, entities: Iterable[str], batch: int, spans: Mapping[str, Span]) -> str:
+    mine = f"_batch = {int(batch)}"
+
+    def around(entity: str) -> str:
+        return f"{mine} OR _seq BETWEEN {int(spans[entity][0])} AND {int(spans[entity][1])}" if entity in spans else mine
+
     return " UNION ALL ".join(
         f"""
         SELECT '{entity}' AS source, coalesce(sum(events), 0) AS events, coalesce(sum(deletes), 0) AS deletes,
           count_if(contents > 1) AS conflicts
-        FROM (SELECT count(*) AS events, count_if({IS_DELETE}) AS deletes, count(DISTINCT _digest) AS contents
-          FROM {tables.sql_name("bronze", entity)} WHERE _batch = {int(batch)} GROUP BY _seq)"""  # noqa: S608
+        FROM (SELECT count_if({mine}) AS events, count_if({mine} AND {IS_DELETE}) AS deletes, count(DISTINCT _digest) AS contents
+          FROM {tables.sql_name("bronze", entity)} WHERE {around(entity)} GROUP BY _seq)
+        WHERE events > 0"""  # noqa: S608
         for entity in entities
     )
+
+
+def held_by_object(tables: LakeTables, batch: int, entities: Iterable[str]) -> dict[str, Counter[str]]:
+    """How many rows of a batch each raw object has in each table: after a load that was not finished."""
+    sources = [("bronze", entity, "_object") for entity in entities]
+    sources += [("ops", "manifests", "_object"), ("ops", "quarantine", "object")]
+    each = (
+        f"SELECT '{name}' AS source, {column} AS object, count(*) AS held "  # noqa: S608 (names and a number)
+        f"FROM {tables.sql_name(layer, name)} WHERE _batch = {int(batch)} GROUP BY {column}"
+        for layer, name, column in sources
+    )
+    with spark_errors(f"looking for what batch {batch} has loaded"):
+        rows = tables.spark.sql(" UNION ALL ".join(each)).collect()
+    found: dict[str, Counter[str]] = {}
+    for row in rows:
+        found.setdefault(row.object, Counter())[row.source] = row.held
+    return found
+
+
+def widened(spans: Mapping[str, Span], others: Mapping[str, Span]) -> dict[str, Span]:
+    """The spans that hold both."""
+    found = dict(spans)
+    for entity, (low, high) in others.items():
+        known = found.get(entity, (low, high))
+        found[entity] = (min(low, known[0]), max(high, known[1]))
+    return found

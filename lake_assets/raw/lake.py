@@ -37,6 +37,7 @@ OPS = (
     Table("ops", "manifests", schemas.MANIFESTS, statistics=("seq_from", "seq_to", "_batch")),
     Table("ops", "batches", schemas.BATCHES),
     Table("ops", "tombstones", schemas.TOMBSTONES, partition_by=("entity",)),
+    Table("ops", "conflicts", schemas.CONFLICTS),
     Table("ops", "completeness", schemas.COMPLETENESS, statistics=("seq_from", "seq_to")),
 )
 

@@ -18,6 +18,7 @@ from pyspark.sql import functions as sf
 from lake_assets.raw.batches import finished_below
 from lake_assets.raw.session import interpreted
 from lake_assets.transforms import schemas
+from resources.errors import ResourceError
 from resources.landing import Landing
 from resources.notifications import Message, Notifications
 from resources.spark import spark_errors
@@ -46,6 +47,16 @@ class LedgerResult:
     known: int
     unreadable_messages: int
     batches: tuple[int, ...]
+
+
+class LedgerChanged(ResourceError):
+    """Another process wrote to the ledger meanwhile: nothing is lost, since no message was deleted."""
+
+    def __init__(self, batch: int) -> None:
+        super().__init__(
+            f"The ledger's batch {batch} was written by another process meanwhile, probably a run that was ended: "
+            "no notification was deleted, and the next run registers what is left."
+        )
 
 
 @dataclass(frozen=True)
@@ -88,7 +99,8 @@ def register(
     """Registers what notifications tell of and, with `list_hours`, what a listing of so many past hours finds besides.
 
     Its cost depends on what is found, not on history: the ledger is looked up by day. Messages that cannot be read stay in the queue,
-    which puts them aside after a while. Raises SparkFailed; whatever was not recorded is found again.
+    which puts them aside after a while. Raises SparkFailed, and LedgerChanged when another process wrote at the same time; whatever was
+    not recorded is found again.
     """
     messages = notifications.receive()
     found: dict[Identity, _Found] = {}
@@ -166,3 +178,8 @@ def _record(tables: LakeTables, batches: list[list[_Found]], first: int) -> None
     ]
     frame = tables.spark.createDataFrame(rows, schemas.struct(schemas.OBJECTS)).coalesce(1)
     tables.append("ops", "objects", frame, batch=first)
+    # A run that was killed may still have been writing the same batch, and Delta then skips this one in silence.
+    with spark_errors("reading what was recorded"):
+        there = tables.read("ops", "objects").where(sf.col("_batch") >= first).select("object", "etag", "_batch").collect()
+    if {tuple(row) for row in there} != {(item.key, item.etag, n) for n, taken in enumerate(batches, first) for item in taken}:
+        raise LedgerChanged(first)

@@ -11,6 +11,7 @@ from dagster import DagsterRunStatus, RunsFilter
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
+from lake_assets.jobs import GOES_ON
 from resources.notifications import NotificationsResource
 
 LANE = {"pushlake/lane": "ingest"}
@@ -27,7 +28,7 @@ def landed_sensor(ingest: IngestJob) -> dg.SensorDefinition:
         job=ingest,
         minimum_interval_seconds=2,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Starts an ingest run when S3 has told of new objects, or when the last run failed and its batch waits.",
+        description="Starts an ingest run when S3 has told of new objects, or when the last run failed or left batches waiting.",
     )
     def landed(
         context: dg.SensorEvaluationContext, notifications: NotificationsResource
@@ -41,7 +42,7 @@ def landed_sensor(ingest: IngestJob) -> dg.SensorDefinition:
             yield dg.SkipReason(f"the last {len(failures)} runs failed: next try in {pause - since:.0f} s")
             return
         queue = notifications.open()
-        if not failures and not _until(lambda: queue.approximate_depth() > 0):
+        if not failures and not _left_off(instance, ingest.name) and not _until(lambda: queue.approximate_depth() > 0):
             yield dg.SkipReason("nothing has landed")
             return
         yield dg.RunRequest(tags=LANE)
@@ -80,6 +81,12 @@ def _until(true: Callable[[], bool]) -> bool:
     while not (found := true()) and time.monotonic() < deadline:
         time.sleep(PAUSE_SECONDS)
     return found
+
+
+def _left_off(instance: dg.DagsterInstance, job: str) -> bool:
+    """Whether the last run may have left batches that are registered already: it took its fill, or was cancelled."""
+    last = next(iter(instance.get_runs(RunsFilter(job_name=job), limit=1)), None)
+    return last is not None and (last.status == DagsterRunStatus.CANCELED or GOES_ON.items() <= last.tags.items())
 
 
 def _failures_in_a_row(instance: dg.DagsterInstance, job: str) -> list[float]:

@@ -86,6 +86,12 @@ TOMBSTONES: Columns = [
     ("contract", "string", "The version of the contract under which the delete was released."),
     ("digest", "integer", "The digest of the delete."),
 ]
+CONFLICTS: Columns = [
+    ("entity", "string", "Of which entity."),
+    ("positions", "integer", "How many positions of the batch have two contents."),
+    ("found_at", "timestamp", "When the lake saw it."),
+    _BATCH,
+]
 COMPLETENESS: Columns = [
     ("entity", "string", "The entity."),
     ("seq_from", "integer", "Where the manifest's range begins, exclusive."),
@@ -141,6 +147,6 @@ def history(contract: Contract) -> Columns:
 
 def fingerprint(contracts: Mapping[str, Contract]) -> str:
     """Changes when a table of the lake would: tells in one look-up that all of them are there."""
-    shape = [OBJECTS, QUARANTINE, MANIFESTS, BATCHES, TOMBSTONES, COMPLETENESS, PROGRESS]
+    shape = [OBJECTS, QUARANTINE, MANIFESTS, BATCHES, TOMBSTONES, CONFLICTS, COMPLETENESS, PROGRESS]
     shape += [layer(contract) for contract in contracts.values() for layer in (bronze, silver, history)]
     return hashlib.sha256(json.dumps([sorted(contracts), shape]).encode()).hexdigest()[:16]

@@ -10,6 +10,7 @@ import pytest
 from dagster import DagsterRunStatus
 
 from demo.cloud.ministack import Ministack
+from lake_assets.jobs import GOES_ON
 from lake_assets.sensors.landed import landed_sensor
 from resources.notifications import NotificationsResource
 
@@ -77,6 +78,23 @@ def test_one_run_at_a_time(instance: dg.DagsterInstance, queue: str, cloud: Mini
     [skip] = _tick(instance, queue)
     assert isinstance(skip, dg.SkipReason)
     assert "under way" in str(skip.skip_message)
+
+
+def test_a_run_that_left_batches_is_followed_by_another_though_nothing_has_landed(
+    instance: dg.DagsterInstance, queue: str
+) -> None:
+    took_its_fill = _run(instance, DagsterRunStatus.SUCCESS)
+    [skip] = _tick(instance, queue)
+    assert isinstance(skip, dg.SkipReason)
+    instance.add_run_tags(took_its_fill.run_id, GOES_ON)
+    [request] = _tick(instance, queue)
+    assert isinstance(request, dg.RunRequest)
+    _run(instance, DagsterRunStatus.SUCCESS)
+    [skip] = _tick(instance, queue)
+    assert isinstance(skip, dg.SkipReason), "that run found the rest"
+    _run(instance, DagsterRunStatus.CANCELED)
+    [request] = _tick(instance, queue)
+    assert isinstance(request, dg.RunRequest)
 
 
 def test_after_a_failure_it_waits_and_then_tries_again_though_nothing_new_has_landed(

@@ -1,0 +1,95 @@
+"""What a materialisation of an ingest run shows: counts, reasons, batches; and the verdicts of its checks.
+
+Belongs here: metadata from results. Not here: the steps and their order (`ingest.py`).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import dagster as dg
+
+from lake_assets.bronze.load import BronzeResult
+from lake_assets.metadata import bars
+from lake_assets.raw.ledger import LedgerResult
+from lake_assets.silver.current import SilverResult
+
+QUARANTINE = ["bronze", "quarantine"]
+StepEvent = dg.MaterializeResult[None] | dg.AssetCheckResult
+
+
+def ledger_metadata(result: LedgerResult) -> dict[str, dg.MetadataValue | int]:
+    return {
+        "objects": result.new,
+        "bytes": result.new_bytes,
+        "found by listing": result.by_listing,
+        "known already": result.known,
+        "batches": dg.MetadataValue.json(list(result.batches)),
+        "found": bars({"event": result.by_event, "listing": result.by_listing}),
+    }
+
+
+def bronze_events(loaded: Sequence[BronzeResult]) -> Iterator[StepEvent]:
+    """What the batches of a run brought; the check is of the last, since one that does not hold ends the run."""
+    events = _sum(each.events for each in loaded)
+    refused = _sum(each.refused for each in loaded)
+    batches = dg.MetadataValue.json([each.batch for each in loaded])
+    for entity, rows in sorted(events.items()):
+        yield dg.MaterializeResult(asset_key=["bronze", entity], metadata={"rows added": rows, "batches": batches})
+    yield dg.MaterializeResult(
+        asset_key=QUARANTINE,
+        metadata={
+            "batches": batches,
+            "objects": sum(each.objects for each in loaded),
+            "bad objects": sum(each.bad_objects for each in loaded),
+            "values read": sum(each.read for each in loaded),
+            "quarantined": refused.total(),
+            "reasons": bars(refused),
+            "events by entity": bars(events),
+        },
+    )
+    kept = loaded[-1].conservation
+    yield dg.AssetCheckResult(
+        asset_key=QUARANTINE,
+        check_name="conservation",
+        passed=kept.holds,
+        metadata={
+            "batch": loaded[-1].batch,
+            "values read": kept.read,
+            "in bronze": sum(kept.bronze.values()),
+            "manifests": kept.manifests,
+            "quarantined": kept.quarantined,
+        },
+    )
+
+
+def silver_events(merged: Sequence[dict[str, SilverResult]]) -> Iterator[StepEvent]:
+    by_entity: dict[str, list[SilverResult]] = {}
+    for batch in merged:
+        for entity, result in batch.items():
+            by_entity.setdefault(entity, []).append(result)
+    for entity, results in by_entity.items():
+        yield dg.MaterializeResult(
+            asset_key=["silver", entity],
+            metadata={
+                "events": sum(each.events for each in results),
+                "inserted": sum(each.inserted for each in results),
+                "updated": sum(each.updated for each in results),
+                "deleted": sum(each.deleted for each in results),
+            },
+        )
+
+
+def conflict_checks(entities: Iterable[str], open_conflicts: Mapping[str, int]) -> Iterator[StepEvent]:
+    """For every entity, whether a batch of the run brought it or not: what an earlier batch showed is still so."""
+    for entity in entities:
+        positions = open_conflicts.get(entity, 0)
+        yield dg.AssetCheckResult(
+            asset_key=["silver", entity], check_name="one_content", passed=not positions, metadata={"positions": positions}
+        )
+
+
+def _sum(counts: Iterable[Mapping[str, int]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return total

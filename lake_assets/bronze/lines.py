@@ -1,0 +1,168 @@
+"""The lines of a batch's objects: read once, each told whether it is canonical, the others judged.
+
+Belongs here: reading, and what of it cannot be read. Not here: what is written (`load.py`), judging one object (`objects.py`) or line
+(`transforms/`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as sf
+
+from lake_assets.bronze.conservation import Span, held_by_object, widened
+from lake_assets.bronze.objects import EMPTY, GONE, OVERWRITTEN, BadObject, bad_objects, changed_objects, unreadable_names
+from lake_assets.raw.batches import Batch, RawObject
+from lake_assets.transforms.canonical import entity_of, is_canonical, parsed_schema
+from lake_assets.transforms.fields import Rules
+from lake_assets.transforms.strict import judged, judged_here
+from publisher.wire import MANIFEST
+from resources.landing import Landing
+from resources.spark import spark_errors
+from resources.tables import LakeTables
+
+_LINES = "object STRING, line STRING, entity STRING, canonical BOOLEAN, seq BIGINT"
+MAX_KEY = 1024
+"""S3's limit."""
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The lines of the objects that are whole: `frame(object, line, entity, canonical, seq)`, cached.
+
+    `accepted` and `spans` are of the canonical ones. `earlier` is what the tables hold of objects that are there no more.
+    """
+
+    frame: DataFrame
+    bad: list[BadObject]
+    accepted: Counter[str]
+    spans: dict[str, Span]
+    unclear_bytes: int
+    earlier: Counter[str]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The outcome of the strict validator: `rows` of JUDGED_SCHEMA, cached, or None where no line was unclear."""
+
+    rows: DataFrame | None
+    accepted: Counter[str]
+    refused: Counter[str]
+    spans: dict[str, Span]
+
+
+@contextmanager
+def read_lines(tables: LakeTables, landing: Landing, rules: Rules, batch: Batch) -> Iterator[Lines]:
+    """Reads the batch's objects, once if all are whole; finds the bad ones when Spark could not.
+
+    A repeated load may find an object gone that it had loaded: its rows are there, so it is not bad.
+    """
+    bad = unreadable_names(batch.objects)
+    frame = None
+    try:
+        try:
+            frame, kinds = _read(tables, landing, rules, _without(batch.objects, bad))
+        except PySparkException as error:
+            found = bad_objects(landing, _without(batch.objects, bad))
+            with spark_errors(f"reading the objects of batch {batch.number}"):
+                if not found:
+                    raise error from None
+                bad += found
+                frame, kinds = _read(tables, landing, rules, _without(batch.objects, bad))
+        # An object may have been replaced while it was read, and then holds what the ledger does not know.
+        bad += changed_objects(landing, _without(batch.objects, bad))
+        names = {kind.object for kind in kinds}
+        if silent := [landed for landed in _without(batch.objects, bad) if landed.key not in names]:
+            seen = {found.object: found for found in bad_objects(landing, silent)}
+            bad += [seen.get(landed, BadObject(landed, EMPTY)) for landed in silent]
+        kept = {landed.key for landed in _without(batch.objects, bad)}
+        whole = frame.where(~sf.col("object").isin(*lost)) if (lost := names - kept) else frame
+        accepted: Counter[str] = Counter()
+        spans: dict[str, Span] = {}
+        for kind in kinds:
+            if kind.object in kept and kind.canonical:
+                accepted[kind.entity] += kind.lines
+                spans = widened(spans, {kind.entity: (kind.low, kind.high)})
+        unclear_bytes = sum(kind.size for kind in kinds if kind.object in kept and not kind.canonical)
+        bad, earlier = _loaded_before(tables, rules, batch, bad)
+        yield Lines(whole, bad, accepted, spans, unclear_bytes, earlier)
+    finally:
+        if frame is not None:
+            frame.unpersist()
+
+
+def _read(tables: LakeTables, landing: Landing, rules: Rules, objects: Iterable[RawObject]) -> tuple[DataFrame, list[Row]]:
+    """The lines, and of each kind of each object a row `(object, entity, canonical, lines, size, low, high)`."""
+    keys = sorted({landed.key for landed in objects})
+    if not keys:
+        return tables.spark.createDataFrame([], _LINES), []
+    # Only "\n" ends a line: a carriage return is white space inside JSON.
+    text = tables.spark.read.option("lineSep", "\n").text([landing.path(key) for key in keys])
+    name = sf.url_decode(sf.replace(sf.col("_metadata.file_path"), sf.lit("+"), sf.lit("%2B")))
+    line, canonical = sf.col("line"), is_canonical(sf.col("line"), sf.col("entity"), sf.col("parsed"), rules)
+    frame = (
+        text.select(name.substr(len(landing.path("")) + 1, MAX_KEY).alias("object"), sf.col("value").alias("line"))
+        .where(sf.btrim(line, sf.lit(" \t\r")) != "")
+        .select("object", "line", entity_of(line).alias("entity"), sf.from_json(line, parsed_schema(rules)).alias("parsed"))
+        .select("object", "line", "entity", canonical.alias("canonical"), sf.col("parsed.seq").try_cast("bigint").alias("seq"))
+        .persist()
+    )
+    try:
+        counted = [
+            *(sf.count("*").alias("lines"), sf.sum(sf.octet_length("line")).alias("size")),
+            *(sf.min("seq").alias("low"), sf.max("seq").alias("high")),
+        ]
+        return frame, frame.groupBy("object", "entity", "canonical").agg(*counted).collect()
+    except PySparkException:
+        frame.unpersist()
+        raise
+
+
+def _loaded_before(tables: LakeTables, rules: Rules, batch: Batch, bad: list[BadObject]) -> tuple[list[BadObject], Counter[str]]:
+    """Takes from the bad objects those that were whole when an earlier try wrote their rows; how many rows, by table."""
+    changed = {found.object.key for found in bad if found.reason in (GONE, OVERWRITTEN)}
+    if not changed:
+        return bad, Counter()
+    held = held_by_object(tables, batch.number, [entity for entity in rules if entity != MANIFEST])
+    # A single row of quarantine may tell of the object itself, which then was as bad before.
+    loaded = {key for key in changed & held.keys() if held[key] - Counter(quarantine=1)}
+    earlier: Counter[str] = Counter()
+    for key in loaded:
+        earlier.update(held[key])
+    return [found for found in bad if found.object.key not in loaded], earlier
+
+
+@contextmanager
+def judge_unclear(lines: Lines, rules: Rules, few_bytes: int) -> Iterator[Judged]:
+    """Judges the lines that are not canonical: up to `few_bytes` of them in this process, more in Spark's workers."""
+    if not lines.unclear_bytes:
+        yield Judged(None, Counter(), Counter(), {})
+        return
+    unclear = lines.frame.where("NOT canonical").select("object", "line")
+    with spark_errors("fetching lines to validate"):
+        strict = (judged_here if lines.unclear_bytes <= few_bytes else judged)(unclear, rules).persist()
+    try:
+        seq = sf.get_json_object("line", "$.seq").try_cast("bigint")
+        with spark_errors("validating lines"):
+            rows = strict.groupBy("entity", "reason").agg(
+                sf.count("*").alias("lines"), sf.min(seq).alias("low"), sf.max(seq).alias("high")
+            ).collect()  # fmt: skip
+        refused: Counter[str] = Counter()
+        for row in rows:
+            if row.reason is not None:
+                refused[row.reason] += row.lines
+        good = [row for row in rows if row.reason is None]
+        spans = {row.entity: (row.low, row.high) for row in good}
+        yield Judged(strict, Counter({row.entity: row.lines for row in good}), refused, spans)
+    finally:
+        strict.unpersist()
+
+
+def _without(objects: Iterable[RawObject], bad: list[BadObject]) -> list[RawObject]:
+    lost = {b.object for b in bad}
+    return [landed for landed in objects if landed not in lost]
