@@ -82,7 +82,7 @@ BATCHES: Columns = [
 TOMBSTONES: Columns = [
     ("entity", "string", "Of which entity."),
     ("key", "string", "The deleted row's pseudonym."),
-    ("seq", "integer", "The position of its last delete."),
+    ("seq", "integer", "The position of a delete of it; of several rows of a key the highest counts."),
     ("contract", "string", "The version of the contract under which the delete was released."),
     ("digest", "integer", "The digest of the delete."),
 ]
