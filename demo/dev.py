@@ -5,7 +5,6 @@ Belongs here: what a developer gets and where. Not here: the processes (stack.py
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 
@@ -14,6 +13,7 @@ from demo.console import Console
 from demo.platform.traffic import Traffic
 from demo.processes import LOOPBACK, Supervisor, require_free_port
 from demo.stack import STATE, Stack, port_of
+from resources.settings import cadence
 
 CADENCE = "* * * * *"
 UI_PORT, PAGES_PORT = 3000, 3001
@@ -26,6 +26,7 @@ def keep_running(rows_per_second: float, seed: int) -> int:
     """Starts it all and returns 0 after Ctrl-C or SIGTERM. Raises DemoError when a process ends by itself."""
     ui = require_free_port(port_of("DAGSTER_PORT") or UI_PORT, "the Dagster UI", "DAGSTER_PORT")
     pages = require_free_port(port_of("PAGES_PORT") or PAGES_PORT, "the pages", "PAGES_PORT")
+    cron = cadence(CADENCE)
     console, over = Console(), threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
@@ -37,7 +38,7 @@ def keep_running(rows_per_second: float, seed: int) -> int:
             stack.write_pages()
             stack.start_pages(pages)
         with console.phase("spark", "start the warm Spark server and make the lake's tables"):
-            stack.start_code_location(cadence=os.environ.get("LAKE_CADENCE", CADENCE))
+            stack.start_code_location(cadence=cron)
             stack.wait_spark(spark)
             with Lake(stack.env) as lake:
                 lake.prepare()

@@ -49,11 +49,16 @@ class Stack:
 
     @classmethod
     def prepare(cls, supervisor: Supervisor, name: str) -> Stack:
-        """An empty folder for this run: what an earlier one left belongs to a cloud that is gone."""
+        """An empty folder for this run: what an earlier one left belongs to a cloud that is gone. Raises DemoError where it cannot be made."""
         folder = STATE / name
-        if folder.exists():
-            shutil.rmtree(folder)
-        (folder / "logs").mkdir(parents=True)
+        try:
+            if folder.exists():
+                shutil.rmtree(folder)
+            (folder / "logs").mkdir(parents=True)
+        except OSError as error:
+            raise DemoError(
+                f"{folder} cannot be made ({error.strerror}): set PUSHLAKE_STATE to a folder that you may write to."
+            ) from None
         return cls(supervisor, folder)
 
     def start_platform(self) -> None:

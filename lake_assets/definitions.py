@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import dagster as dg
 
 from lake_assets.assets.completeness import completeness_checks
@@ -18,31 +16,33 @@ from lake_assets.sensors.landed import landed_sensor, listing_schedules
 from resources.lake import LakeResource
 from resources.landing import LandingResource
 from resources.notifications import NotificationsResource
+from resources.settings import cadence, tell_missing
 from resources.spark import SparkConnectResource
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
     """Everything, from the contracts and the gold files of this moment."""
+    tell_missing()
     catalog = Catalog.load()
-    cadence = os.environ.get("LAKE_CADENCE", DEFAULT_CADENCE)
-    completeness = completeness_checks(catalog, cadence)
+    cron = cadence(DEFAULT_CADENCE)
+    completeness = completeness_checks(catalog, cron)
     ingest, refresh = ingest_job(completeness), refresh_job(completeness)
     return dg.Definitions(
         assets=[
             *platform_assets(catalog),
             *ingest_assets(catalog),
-            history_assets(catalog, cadence),
-            gold_assets(catalog, cadence),
+            history_assets(catalog, cron),
+            gold_assets(catalog, cron),
         ],
         asset_checks=[completeness],
         jobs=[ingest, refresh],
         sensors=[landed_sensor(ingest), automation_sensor()],
         schedules=listing_schedules(ingest),
         resources={
-            "lake": LakeResource(spark=SparkConnectResource(remote=dg.EnvVar("SPARK_REMOTE")), uri=dg.EnvVar("LAKE_URI")),
-            "landing": LandingResource(landing_uri=dg.EnvVar("LANDING_URI")),
-            "notifications": NotificationsResource(queue_url=dg.EnvVar("LANDED_QUEUE_URL")),
+            "lake": LakeResource(spark=SparkConnectResource()),
+            "landing": LandingResource(),
+            "notifications": NotificationsResource(),
         },
         executor=dg.in_process_executor,
     )

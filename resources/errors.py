@@ -2,6 +2,7 @@
 
     ResourceError           says what happened and what to do; never carries a value of a record
     ├── SettingMissing      an environment variable that must be set
+    ├── SettingInvalid      an environment variable that holds what cannot be used
     ├── SetUpFailed         jars, Java or the AOT cache could not be made
     ├── ServerFailed        the Spark server did not start, or stopped
     ├── LeaseHeld           another Spark server writes to this lake
@@ -20,6 +21,10 @@ class ResourceError(Exception):
 
 class SettingMissing(ResourceError):
     """An environment variable that must be set is not."""
+
+
+class SettingInvalid(ResourceError):
+    """An environment variable holds what cannot be used."""
 
 
 class SetUpFailed(ResourceError):

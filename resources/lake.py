@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from resources.settings import setting
 from resources.spark import SparkConnectResource
 
 if TYPE_CHECKING:
@@ -18,15 +19,16 @@ if TYPE_CHECKING:
 
 
 class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """`with lake.tables("bronze/17") as tables: …`. `uri` is where the layers lie (LAKE_URI)."""
+    """`with lake.tables("bronze/17") as tables: …`. `uri` is where the layers lie (empty: what LAKE_URI says)."""
 
     spark: SparkConnectResource
-    uri: str
+    uri: str = ""
 
     @contextmanager
     def tables(self, name: str) -> Iterator[LakeTables]:
         """The tables through a session named after the unit of work; see SparkConnectResource.session."""
         from resources.tables import LakeTables
 
+        uri = self.uri or setting("LAKE_URI")
         with self.spark.session(name) as session:
-            yield LakeTables(session, self.uri)
+            yield LakeTables(session, uri)

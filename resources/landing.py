@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from resources.aws import bucket_and_prefix, s3_client
+from resources.settings import setting
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -87,12 +88,12 @@ class Landing:
 
 
 class LandingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The landing bucket, as a resource."""
+    """The landing bucket, as a resource. `landing_uri` empty: what LANDING_URI says."""
 
-    landing_uri: str
+    landing_uri: str = ""
 
     def open(self) -> Landing:
-        return Landing(self.landing_uri, s3_client())
+        return Landing(self.landing_uri or setting("LANDING_URI"), s3_client())
 
 
 def unquoted(etag: str) -> str:

@@ -17,6 +17,7 @@ import dagster as dg
 
 from resources.aws import sqs_client
 from resources.landing import unquoted
+from resources.settings import setting
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -99,12 +100,12 @@ class Notifications:
 
 
 class NotificationsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The queue, as a resource."""
+    """The queue, as a resource. `queue_url` empty: what LANDED_QUEUE_URL says."""
 
-    queue_url: str
+    queue_url: str = ""
 
     def open(self) -> Notifications:
-        return Notifications(self.queue_url, sqs_client())
+        return Notifications(self.queue_url or setting("LANDED_QUEUE_URL"), sqs_client())
 
 
 def parse(identity: str, receipt: str, body: str) -> Message:

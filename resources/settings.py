@@ -1,50 +1,63 @@
-"""The lake's settings, read once from the environment.
+"""The lake's settings, read from the environment where they are used.
 
-Belongs here: names, types and the sentence for a missing one. Not here: the platform's settings (publisher/settings.py).
+Belongs here: names, and the sentence for a missing or unusable one. Not here: the platform's settings (publisher/settings.py), the AWS variables,
+which the AWS clients read themselves.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
 
-from resources.errors import SettingMissing
+from dagster._utils.schedules import is_valid_cron_schedule
 
-_ABOUT = {
+from resources.errors import SettingInvalid, SettingMissing
+
+ABOUT = {
     "LANDING_URI": "the bucket where Firehose lands raw objects, e.g. s3://landing",
     "LANDED_QUEUE_URL": "the SQS queue that S3 tells of landed objects",
     "LAKE_URI": "where the tables are, e.g. s3://lake",
     "SPARK_REMOTE": "the Spark Connect server, e.g. sc://127.0.0.1:15002",
-    "CONTRACTS_DIR": "the folder of the release contracts",
 }
 
+logger = logging.getLogger("pushlake.settings")
 
-@dataclass(frozen=True)
-class LakeSettings:
-    """Where the lake's parts are. The AWS variables are read by the AWS clients themselves."""
 
-    landing_uri: str
-    landed_queue_url: str
-    lake_uri: str
-    spark_remote: str
-    contracts_dir: Path
+def setting(name: str) -> str:
+    """The value of one of ABOUT. Raises SettingMissing, which says what it is and what to do, where it is not set."""
+    value = _value(name)
+    if not value:
+        raise SettingMissing(_sentence([name]))
+    return value
 
-    @classmethod
-    def from_env(cls, environment: Mapping[str, str] | None = None) -> LakeSettings:
-        """Reads the environment. Raises SettingMissing, which names every variable that is not set and what it is."""
-        env = os.environ if environment is None else environment
-        values = {name: env.get(name, "").strip() for name in _ABOUT}
-        values["CONTRACTS_DIR"] = values["CONTRACTS_DIR"] or "contracts"
-        missing = [f"{name} ({about})" for name, about in _ABOUT.items() if not values[name]]
-        if missing:
-            verb = "is" if len(missing) == 1 else "are"
-            raise SettingMissing(f"{', '.join(missing)} {verb} not set: `make dev` sets and prints them all.")
-        return cls(
-            landing_uri=values["LANDING_URI"].rstrip("/"),
-            landed_queue_url=values["LANDED_QUEUE_URL"],
-            lake_uri=values["LAKE_URI"].rstrip("/"),
-            spark_remote=values["SPARK_REMOTE"],
-            contracts_dir=Path(values["CONTRACTS_DIR"]),
+
+def cadence(default: str) -> str:
+    """LAKE_CADENCE, or the default. Raises SettingInvalid where it is no cron expression."""
+    text = os.environ.get("LAKE_CADENCE", default)
+    if not is_valid_cron_schedule(text):
+        raise SettingInvalid(
+            "LAKE_CADENCE is no cron expression of five fields: set it, for example, to */5 * * * *, or leave it out."
         )
+    return text
+
+
+@cache
+def tell_missing() -> None:
+    """Logs one sentence that names every setting that is not set, where others are; once a process.
+
+    Where none is, the definitions are only looked at, as `make check` does: no run could come by without its own error.
+    """
+    missing = [name for name in ABOUT if not _value(name)]
+    if 0 < len(missing) < len(ABOUT):
+        logger.error(_sentence(missing))
+
+
+def _value(name: str) -> str:
+    return os.environ.get(name, "").strip()
+
+
+def _sentence(missing: list[str]) -> str:
+    named = ", ".join(f"{name} ({ABOUT[name]})" for name in missing)
+    verb, what = ("is", "it") if len(missing) == 1 else ("are", "them")
+    return f"{named} {verb} not set: set {what} for the code location and reload it; `make dev` sets and prints all of them."

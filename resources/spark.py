@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import dagster as dg
 
 from resources.errors import ResourceError, ServerFailed, SparkFailed
+from resources.settings import setting
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -40,9 +41,9 @@ _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://pushlake.invalid/spark-sess
 
 
 class SparkConnectResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The Spark server, as a resource: `with spark.session("bronze/17") as session: …`."""
+    """The Spark server, as a resource: `with spark.session("bronze/17") as session: …`. `remote` empty: what SPARK_REMOTE says."""
 
-    remote: str
+    remote: str = ""
 
     @contextmanager
     def session(self, name: str, *, interrupt_orphans: bool = True) -> Iterator[SparkSession]:
@@ -53,7 +54,7 @@ class SparkConnectResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         name first interrupts what is left of it.
         A session is for one thread: a MERGE takes its transaction id from the session's settings.
         """
-        session = open_session(self.remote, name)
+        session = open_session(self.remote or setting("SPARK_REMOTE"), name)
         try:
             if interrupt_orphans:
                 with spark_errors(f"interrupting what was left of {name}"):

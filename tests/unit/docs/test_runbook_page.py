@@ -199,15 +199,11 @@ def test_the_python_that_it_shows_calls_what_there_is() -> None:
         assert callable(function)
         inspect.signature(function).bind(*call.args, **{str(k.arg): k.value for k in call.keywords})
     from lake_assets.raw.batches import Batch
-    from resources.settings import LakeSettings
     from resources.tables import LakeTables
 
     for read in ast.walk(tree):
-        if isinstance(read, ast.Attribute) and isinstance(read.value, ast.Name) and read.value.id in ("settings", "tables"):
-            owner = {"settings": LakeSettings, "tables": LakeTables}[read.value.id]
-            assert hasattr(owner, read.attr) or read.attr in getattr(owner, "__annotations__", {}) or read.attr == "spark", (
-                read.attr
-            )
+        if isinstance(read, ast.Attribute) and isinstance(read.value, ast.Name) and read.value.id == "tables":
+            assert hasattr(LakeTables, read.attr) or read.attr == "spark", read.attr
     assert "generation" in Batch.__annotations__
 
 

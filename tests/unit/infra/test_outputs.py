@@ -47,7 +47,7 @@ def test_every_name_that_comes_from_aws_is_an_output(terraform: Terraform) -> No
     Settings.read(asked)
     names = {name for name in asked.names if not name.startswith("PUBLISHER_MANIFEST")} - {"AWS_REGION"}
 
-    assert {name for name in terraform.outputs if name.isupper()} == (names | set(REMEDY) | set(lake._ABOUT)) - YOURS
+    assert {name for name in terraform.outputs if name.isupper()} == (names | set(REMEDY) | set(lake.ABOUT)) - YOURS
     assert all(f"`{name}`" in README for name in YOURS)
 
 
