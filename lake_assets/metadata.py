@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -70,5 +71,12 @@ def preview(table: GoldTable, frame: DataFrame) -> dict[str, dg.MarkdownMetadata
         return {}
     rows = frame.limit(PREVIEW_ROWS).collect()
     head = f"| {' | '.join(frame.columns)} |\n|{'---|' * len(frame.columns)}"
-    body = "\n".join("| " + " | ".join("" if cell is None else str(cell) for cell in row) + " |" for row in rows)
+    body = "\n".join("| " + " | ".join(_shown(cell) for cell in row) + " |" for row in rows)
     return {"preview": dg.MetadataValue.md(f"{head}\n{body}")}
+
+
+def _shown(cell: object) -> str:
+    """A time comes back in this machine's zone; the lake's are UTC."""
+    if isinstance(cell, datetime):
+        return f"{cell.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    return "" if cell is None else str(cell)

@@ -1,7 +1,7 @@
 """Sessions on the warm Spark server that SPARK_REMOTE names.
 
-Belongs here: opening, interrupting and closing sessions, and keeping values out of Spark's errors. Not here: the server
-(spark_server/), tables (tables.py). Not built on dagster-pyspark's PySparkResource: that holds one session a process, and
+Belongs here: opening, interrupting and closing sessions, keeping values out of Spark's errors, times that come back. Not here: the
+server (spark_server/), tables (tables.py). Not built on dagster-pyspark's PySparkResource: that holds one session a process, and
 importing it costs every Dagster process 0.35 s where this costs nothing until a session is opened.
 """
 
@@ -12,6 +12,7 @@ import socket
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -22,7 +23,7 @@ from resources.errors import ResourceError, ServerFailed, SparkFailed
 from resources.settings import setting
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import Column, SparkSession
 
 DEFAULT_PORT = 15002
 SMALL_WORK: Mapping[str, str] = {
@@ -37,6 +38,7 @@ Both batch and table must be small: a MERGE of 500 rows into 200,000 takes 11 s 
 """
 
 _CLOSED = ("INVALID_HANDLE.SESSION_CLOSED", "INVALID_HANDLE.SESSION_CHANGED")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://pushlake.invalid/spark-session")
 
 
@@ -120,6 +122,21 @@ def close_session(session: SparkSession) -> None:
 def session_id(name: str) -> str:
     """The id that every session of this name has."""
     return str(uuid.uuid5(_NAMESPACE, name))
+
+
+def as_micros(column: Column | str) -> Column:
+    """How a timestamp is collected: as a number, for `from_micros`.
+
+    `collect()` itself gives it in the machine's own zone and does not say so; in the hour that its clocks go through twice, not even which one.
+    """
+    from pyspark.sql import functions as sf
+
+    return sf.unix_micros(column)
+
+
+def from_micros(micros: int) -> datetime:
+    """The time, in UTC, that `as_micros` collected."""
+    return _EPOCH + timedelta(microseconds=micros)
 
 
 @contextmanager

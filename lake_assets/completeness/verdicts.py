@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pyspark.sql import functions as sf
 
 from lake_assets.transforms import schemas
-from resources.spark import spark_errors
+from resources.spark import as_micros, from_micros, spark_errors
 from resources.tables import LakeTables
 
 AGREES, MISSING, EXTRA, CONTRADICTS = "agrees", "missing", "extra", "contradicts"
@@ -69,14 +69,16 @@ def read_manifests(tables: LakeTables, *, above: int, after_batch: int, reopened
     wanted = (sf.col("seq_to") > above) | (sf.col("_batch") > after_batch)
     for entity, seq_from, seq_to in reopened:
         wanted |= (sf.col("of") == entity) & (sf.col("seq_from") == seq_from) & (sf.col("seq_to") == seq_to)
-    latest = sf.max_by(sf.struct("revision", "events", "dead_letters", "digest", "closed_at", "_batch"), "revision").alias("last")
+    latest = sf.max_by(
+        sf.struct("revision", "events", "dead_letters", "digest", as_micros("closed_at").alias("closed_at"), "_batch"), "revision"
+    ).alias("last")
     newest = sf.max("_batch").alias("batch")
     with spark_errors("reading the manifests"):
         rows = tables.read("ops", "manifests").where(wanted).groupBy("of", "seq_from", "seq_to").agg(latest, newest).collect()
     return [
         Manifest(
             row.of, row.seq_from, row.seq_to, row.last.revision, row.last.events, row.last.dead_letters, int(row.last.digest),
-            row.last.closed_at.replace(tzinfo=UTC), row.batch,
+            from_micros(row.last.closed_at), row.batch,
         )
         for row in rows
     ]  # fmt: skip
@@ -84,7 +86,7 @@ def read_manifests(tables: LakeTables, *, above: int, after_batch: int, reopened
 
 def known_verdicts(tables: LakeTables, above: int) -> dict[Range, Verdict]:
     """The last verdict of each range that ends above `above`."""
-    columns = [name for name, *_ in schemas.COMPLETENESS]
+    columns = [as_micros(name).alias(name) if kind == "timestamp" else name for name, kind, _ in schemas.COMPLETENESS]
     with spark_errors("reading the verdicts"):
         rows = (
             tables.read("ops", "completeness")
@@ -97,7 +99,7 @@ def known_verdicts(tables: LakeTables, above: int) -> dict[Range, Verdict]:
     found = [
         Verdict(
             row.entity, row.seq_from, row.seq_to, row.revision, row.events, row.found, row.verdict, row.dead_letters,
-            row.closed_at.replace(tzinfo=UTC),
+            from_micros(row.closed_at),
         )
         for row in rows
     ]  # fmt: skip

@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from pyspark.sql import Column, Row
 from pyspark.sql import functions as sf
 
 from lake_assets.transforms import schemas
 from resources.errors import SparkFailed
-from resources.spark import spark_errors
+from resources.spark import as_micros, from_micros, spark_errors
 from resources.tables import LakeTables, is_absent
 
 NAME = "progress"
@@ -36,8 +37,8 @@ def ensure(tables: LakeTables) -> None:
 def read_all(tables: LakeTables) -> dict[str, Progress]:
     """Every process' progress, by name."""
     with spark_errors("reading the progress"):
-        rows = tables.read("ops", NAME).collect()
-    return {row.name: Progress(row.name, row.position, row.at, row.note) for row in rows}
+        rows = tables.read("ops", NAME).select(*_columns()).collect()
+    return {row.name: _progress(row) for row in rows}
 
 
 def find(tables: LakeTables, name: str) -> Progress | None:
@@ -53,8 +54,8 @@ def find(tables: LakeTables, name: str) -> Progress | None:
 def read(tables: LakeTables, name: str) -> Progress | None:
     """One process' progress, or None before its first step."""
     with spark_errors("reading the progress"):
-        rows = tables.read("ops", NAME).where(sf.col("name") == name).collect()
-    return Progress(name, rows[0].position, rows[0].at, rows[0].note) if rows else None
+        rows = tables.read("ops", NAME).where(sf.col("name") == name).select(*_columns()).collect()
+    return _progress(rows[0]) if rows else None
 
 
 def write(
@@ -72,3 +73,11 @@ def write(
             .option("replaceWhere", f"name = '{name}'")
             .save(tables.path("ops", NAME))
         )
+
+
+def _columns() -> list[Column | str]:
+    return ["name", "position", as_micros("at").alias("at"), "note"]
+
+
+def _progress(row: Row) -> Progress:
+    return Progress(row.name, row.position, None if row.at is None else from_micros(row.at), row.note)

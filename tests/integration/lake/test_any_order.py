@@ -9,13 +9,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from pyspark.sql import Row
 from pyspark.sql import functions as sf
 
 from lake_assets.bronze.conservation import count_batch
@@ -27,6 +28,7 @@ from lake_assets.transforms.fields import EntityRule
 from lake_assets.transforms.rules import rules_of
 from publisher import wire
 from publisher.contracts import Contract
+from resources.spark import as_micros
 from resources.tables import LakeTables
 from tests.integration.lake.conftest import Lake
 from tests.unit.lake.make_events import START, event, line, signed
@@ -61,6 +63,10 @@ def order(built: dict[str, Any]) -> tuple[Any, ...]:
     return built["seq"], [int(part) for part in built["contract"].split(".")], signed(wire.digest_of(line(built)))
 
 
+def micros(at: datetime) -> int:
+    return (at - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
+
+
 def is_delete(built: dict[str, Any]) -> bool:
     return built["op"] in ("delete", "erase")
 
@@ -90,7 +96,7 @@ def expected_history(events: Iterable[dict[str, Any]]) -> set[tuple[Any, ...]]:
     rows = set()
     for key in {key for key, _ in best}:
         mine = [best[at] for at in sorted(best) if at[0] == key]
-        times = [datetime.fromisoformat(built["committed_at"]).replace(tzinfo=None) for built in mine]
+        times = [micros(datetime.fromisoformat(built["committed_at"])) for built in mine]
         starts = [max(times[: n + 1]) for n in range(len(mine))]
         for n, built in enumerate(mine):
             after = n + 1 < len(mine)
@@ -137,7 +143,7 @@ def test_any_order_repetition_and_split_gives_the_same_tables(data: st.DataObjec
     assert {row.key: row.seq for row in buried} == expected_tombstones(events)
     rows = [
         (row._key, row._op, row._seq_from, row._seq_to, row._valid_from, row._valid_to, row._is_current, row._digest)
-        for row in tables.read("silver", f"{ENTITY}_history").collect()
+        for row in collected_history(tables)
     ]
     assert set(rows) == expected_history(events)
     assert len(rows) == len(expected_history(events))
@@ -153,6 +159,12 @@ def test_a_position_with_two_contents_is_counted_and_a_repeated_merge_changes_no
     # Another generation, so that no transaction id hides what the merge itself does.
     again = merge_batch(emptied.tables, contract, 1, found[ENTITY], generation=next(GENERATIONS))
     assert (again.inserted, again.updated, again.deleted) == (0, 0, 0)
+
+
+def collected_history(tables: LakeTables) -> list[Row]:
+    """With times as numbers."""
+    history = tables.read("silver", f"{ENTITY}_history")
+    return history.withColumns({name: as_micros(name) for name in ("_valid_from", "_valid_to")}).collect()
 
 
 def fresh(lake: Lake) -> Emptied:
