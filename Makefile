@@ -26,6 +26,7 @@ check: $(READY)  ## Lint, types, import rules, contracts and the Dagster definit
 	@$(BIN)/mypy publisher resources
 	@$(BIN)/lint-imports
 	@$(BIN)/publisher contracts check
+	@$(BIN)/publisher contracts diff
 	@$(BIN)/dg check defs --no-check-yaml
 
 bench: $(READY) $(SPARK)  ## Measure, side by side with peers, in one run.

@@ -25,6 +25,7 @@ from publisher.capture import check_installation
 from publisher.capture import install as install_capture
 from publisher.contracts import check_contracts, load_contracts
 from publisher.contracts.diff_command import contracts_diff, contracts_lock
+from publisher.contracts.release_command import contracts_history, contracts_release
 from publisher.database import Connection, connect, translate
 from publisher.epoch import raise_epoch
 from publisher.errors import ContractError, PublisherError, SettingsError, TransientError
@@ -46,8 +47,8 @@ def contracts() -> None:
     """What may leave: contracts/*.yaml, in CONTRACTS_DIR."""
 
 
-contracts.add_command(contracts_diff)
-contracts.add_command(contracts_lock)
+for command in (contracts_diff, contracts_history, contracts_lock, contracts_release):
+    contracts.add_command(command)
 
 
 @contracts.command("check")
@@ -67,8 +68,10 @@ def contracts_check() -> None:
 def contracts_page(output: Path | None) -> None:
     """The page for a data-protection officer: what leaves, what never does, what links to what."""
     from publisher.contracts import render_page
+    from publisher.contracts.history import approved_in_words
 
-    page = render_page(load_contracts(_settings().contracts_dir))
+    directory = _settings().contracts_dir
+    page = render_page(load_contracts(directory), approved_in_words(directory))
     if output is None:
         click.echo(page)
     else:

@@ -12,8 +12,9 @@ import click
 from publisher.contracts.diff.compare import diff_sources
 from publisher.contracts.diff.report import FORMATS
 from publisher.contracts.diff.revisions import read_set
+from publisher.contracts.releases import last_released
 from publisher.contracts.vocabulary.fingerprint import LOCK, write_lock
-from publisher.errors import SettingsError
+from publisher.errors import ContractError, SettingsError
 
 FOLDER = click.option(
     "--contracts",
@@ -27,19 +28,20 @@ FOLDER = click.option(
 
 
 @click.command("diff")
-@click.argument("base")
+@click.argument("base", required=False)
 @click.argument("head", required=False)
 @click.option("--format", "form", type=click.Choice(sorted(FORMATS)), default="text", show_default=True)
 @FOLDER
-def contracts_diff(base: str, head: str | None, form: str, directory: Path) -> None:
+def contracts_diff(base: str | None, head: str | None, form: str, directory: Path) -> None:
     """Say what would leave more, or less, under the contracts of HEAD than of BASE.
 
-    Both are folders or git revisions; HEAD is the folder of contracts unless given. Exit code 1: something widens that nobody has
-    approved. 2: the contracts, their approvals or the arguments cannot be used.
+    Both are folders or git revisions; BASE is the last release (the folder's history) and HEAD the folder of contracts unless given.
+    Exit code 1: something widens that nobody has approved. 2: the contracts, their approvals or the arguments cannot be used.
     """
     try:
-        diff = diff_sources(read_set(base, directory), read_set(head or str(directory), directory))
-    except SettingsError as error:
+        before = last_released(directory) if base is None else read_set(base, directory)
+        diff = diff_sources(before, read_set(head or str(directory), directory))
+    except (SettingsError, ContractError) as error:
         click.echo(str(error), err=True)
         raise SystemExit(2) from None
     for problem in diff.problems:

@@ -30,8 +30,8 @@ MANY = 3
 LOCK = "<svg class='lock' role='img' aria-label='encrypted'><use href='#lock'/></svg>"
 
 
-def render_page(contracts: Mapping[str, Contract]) -> str:
-    """The whole page as text."""
+def render_page(contracts: Mapping[str, Contract], approved: Mapping[str, str] | None = None) -> str:
+    """The whole page as text. `approved` says of each entity who approved it, in a sentence (`history.approved_in_words`)."""
     entities = list(contracts.values())
     css = "".join(files("publisher.contracts").joinpath(name).read_text("utf-8") for name in ("page.css", "officer.css"))
     menu = "".join(f"<li><a href='#{escape(c.entity)}'>{_title(c)}</a></li>" for c in entities)
@@ -56,7 +56,7 @@ here cannot leave. The lake refuses a field that it does not find here.</p>
 <nav aria-label="On this page"><ul><li><a href="#glance">At a glance</a></li>{menu}<li><a href="#envelope">What comes with every message</a></li></ul></nav>
 </header>
 {_glance(entities)}
-{"".join(map(_entity, entities))}
+{"".join(_entity(contract, (approved or {}).get(contract.entity, "")) for contract in entities)}
 {links_section(contracts)}
 </main>
 </body>
@@ -100,7 +100,7 @@ existence to all of it:</p>
 </section>"""
 
 
-def _entity(contract: Contract) -> str:
+def _entity(contract: Contract, approved: str) -> str:
     rows = "".join(_field(contract, field) for field in contract.fields)
     derived = [
         column for column in contract.columns.values() if column.name not in contract.withheld and not _verbatim(contract, column)
@@ -108,7 +108,7 @@ def _entity(contract: Contract) -> str:
     times = [contract.columns[name] for name in contract.withheld if name not in contract.never_leaves]
     return f"""<section class="entity" id="{escape(contract.entity)}"><h2>{_title(contract)}<small>contract {escape(contract.version)}</small></h2>
 <p>{escape(contract.description)}</p>
-<dl>{_facts(contract)}</dl>
+<dl>{_facts(contract, approved)}</dl>
 <h3>What leaves</h3>
 {_table("fields", ("field", "made from the column", "what a reader learns", "such as"), rows)}
 <h3>What never leaves</h3>
@@ -118,7 +118,7 @@ def _entity(contract: Contract) -> str:
 </section>"""
 
 
-def _facts(contract: Contract) -> str:
+def _facts(contract: Contract, approved: str) -> str:
     if contract.subject:
         way = " → ".join(f"<code>{escape(f'{step.table}.{step.column}')}</code>" for step in contract.subject)
         person = f"A person. Each message names that person by a code, found by way of {way}, so that an erasure finds all of it."
@@ -129,6 +129,7 @@ def _facts(contract: Contract) -> str:
         "Purpose": escape(contract.purpose),
         "Limits": escape(contract.limitations),
         "Responsible": escape(contract.owner),
+        "Approved": escape(approved),
         "Kept for": f"{days(contract.retention_days)} in the lake",
         "Erasure": f"done within {days(contract.erasure_days)} of the request",
         "Time of change": f"told to the {contract.precision} with every message; <a href='#envelope'>more about it</a>",

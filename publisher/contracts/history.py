@@ -1,0 +1,127 @@
+"""Since when something leaves, from what, and who approved it: read from the released versions.
+
+Belongs here: one field's (or withheld column's) way through the versions. Not here: storing versions (releases.py), printing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from publisher.contracts.build import build_contract
+from publisher.contracts.check import APPROVALS, read_folder
+from publisher.contracts.diff.approvals import Approval, digest_of, read_approvals
+from publisher.contracts.diff.change import Kind
+from publisher.contracts.diff.fields import field_changes
+from publisher.contracts.model import Contract, Field
+from publisher.contracts.releases import Release, read_releases
+from publisher.contracts.schema import check_form
+from publisher.errors import ContractError, SettingsError
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one release did to a field: the sentences, the worst kind of them, and who approved that content, if anybody did."""
+
+    release: Release
+    kind: Kind
+    says: tuple[str, ...]
+    approval: Approval | None
+
+
+def history_of(directory: Path, entity: str, name: str) -> list[Step]:
+    """The steps of a field or source column, the first release first.
+
+    Raises ContractError for a history or approvals that cannot be read, SettingsError for a name that no release knows.
+    """
+    approvals = _approvals(directory)
+    versions = list(_versions(directory, entity))
+    if not versions:
+        raise SettingsError(f"no release has the entity {entity}: see {directory}/history/releases.yaml")
+    by_digest = {(approval.entity, approval.digest): approval for approval in approvals}
+    steps: list[Step] = []
+    before: Contract | None = None
+    for release, contract in versions:
+        kind, says = _step(before, contract, name)
+        if says:
+            steps.append(Step(release, kind, tuple(says), by_digest.get((entity, release.digest))))
+        before = contract
+    if not steps:
+        raise SettingsError(f"no release of {entity} has a field or column {name}")
+    return steps
+
+
+def approved_in_words(directory: Path) -> dict[str, str]:
+    """Of each entity, who approved what leaves now. Raises ContractError for a history or approvals that cannot be read."""
+    approvals = {(approval.entity, approval.digest): approval for approval in _approvals(directory)}
+    said: dict[str, str] = {}
+    for source in read_folder(directory):
+        entity, digest = str(source.data.get("name")), digest_of(source.data)
+        mine = sorted((r for r, _ in read_releases(directory) if r.entity == entity), key=lambda release: release.number)
+        last = next((release for release in reversed(mine) if (entity, release.digest) in approvals), None)
+        if not mine or mine[-1].digest != digest:
+            said[entity] = "Not released: what stands here is a draft."
+        elif last is None:
+            said[entity] = "Nobody signed for it."
+        else:
+            given = approvals[entity, last.digest]
+            since = "" if last.digest == digest else f" That was for contract {last.version}; since then only less leaves."
+            said[entity] = f"By the {given.role} on {given.date}, assessment {given.assessment}.{since}"
+    return said
+
+
+def _approvals(directory: Path) -> list[Approval]:
+    file = directory / APPROVALS
+    approvals, problems = read_approvals(file.read_text(encoding="utf-8") if file.is_file() else None)
+    if problems:
+        raise ContractError(problems)
+    return approvals
+
+
+def _versions(directory: Path, entity: str) -> Iterator[tuple[Release, Contract]]:
+    mine = [(release, source) for release, source in read_releases(directory) if release.entity == entity]
+    for release, source in sorted(mine, key=lambda pair: pair[0].number):
+        check_form(source)
+        contract = None if source.problems else build_contract(source)
+        if contract is None:
+            raise ContractError(source.problems)
+        yield release, contract
+
+
+def _step(before: Contract | None, now: Contract, name: str) -> tuple[Kind, list[str]]:
+    was, field = _field(before, name), _field(now, name)
+    if field is not None and was is not None:
+        changes = list(field_changes(was, field))
+        kinds = {kind for kind, _ in changes}
+        return ("widens" if "widens" in kinds else "narrows" if "narrows" in kinds else "neutral"), [says for _, says in changes]
+    if field is not None:
+        return "widens", [
+            f"leaves: {field.derivation.text} of {_column(now, field.derivation.column)}, as {field.classification}"
+        ]
+    if was is not None:
+        return "narrows", ["leaves no more"]
+    return "neutral", _of_column(before, now, name)
+
+
+def _of_column(before: Contract | None, now: Contract, name: str) -> list[str]:
+    """The same for a name that is a source column."""
+    if name not in now.columns:
+        return ["the platform no longer has this column"] if before is not None and name in before.columns else []
+    derived = [f"{field.name} ({field.derivation.text})" for field in now.fields if field.derivation.column == name]
+    known = (
+        [f.name for f in before.fields if f.derivation.column == name] if before is not None and name in before.columns else None
+    )
+    if known == [field.name for field in now.fields if field.derivation.column == name]:
+        return []
+    way = "never leaves" if name in now.withheld else f"leaves only as {', '.join(derived)}"
+    return [f"{_column(now, name)}: {way}"]
+
+
+def _column(contract: Contract, name: str) -> str:
+    column = contract.columns[name]
+    return f"{contract.table}.{name} ({column.classification}{', encrypted' if column.encrypted else ''})"
+
+
+def _field(contract: Contract | None, name: str) -> Field | None:
+    return next((field for field in contract.fields if field.name == name), None) if contract is not None else None

@@ -1,0 +1,155 @@
+"""The history of released contracts: what goes in, what a build compares with, and what it answers years later."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from publisher.cli import cli
+from publisher.contracts.history import approved_in_words
+from publisher.contracts.releases import HISTORY, RELEASES, read_releases
+from tests.unit.contracts.conftest import SHIPPED
+
+
+@pytest.fixture
+def released(tmp_path: Path) -> Path:
+    """A copy of the shipped contracts with their approvals and history."""
+    return Path(shutil.copytree(SHIPPED, tmp_path / "contracts"))
+
+
+def run(folder: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["contracts", *arguments, "--contracts", str(folder)])
+
+
+def edit(file: Path, *edits: tuple[str, str]) -> None:
+    text = file.read_text()
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new, 1)
+    file.write_text(text)
+
+
+def approve(folder: Path, refused: Result) -> None:
+    """Writes what the refusal says is missing into the approvals."""
+    printed = refused.output[refused.output.index("approvals:\n") : refused.output.index("Any later edit")]
+    new = printed.removeprefix("approvals:\n").replace("DPIA-…", "DPIA-2027-003").replace("YYYY-MM-DD", "2027-02-01")
+    with (folder / "approvals.yaml").open("a") as file:
+        file.write(new)
+
+
+def test_the_shipped_contracts_are_those_of_the_last_release_and_every_widening_was_approved() -> None:
+    assert run(SHIPPED, "diff").output == "Nothing more would leave the platform than before.\n"
+    assert {release.entity for release, _ in read_releases(SHIPPED)} == {file.stem for file in SHIPPED.glob("*.yaml")} - {
+        "approvals"
+    }
+    for release, _ in read_releases(SHIPPED):
+        told = run(SHIPPED, "history", f"{release.entity}.id")
+        assert "approved by data-protection-officer" in told.output
+        assert "NOT APPROVED" not in told.output
+
+
+def test_a_build_compares_with_the_last_release_and_a_release_needs_the_approval(released: Path) -> None:
+    edit(
+        released / "customers.yaml",
+        ("birth_band(date_of_birth, 10)", "birth_band(date_of_birth, 5)"),
+        ("version: 1.0.0", "version: 1.1.0"),
+    )
+    assert run(released, "diff").exit_code == 1
+
+    refused = run(released, "release")
+
+    assert (refused.exit_code, len(read_releases(released))) == (1, len(read_releases(SHIPPED)))
+    approve(released, refused)
+    assert run(released, "release").output == "customers 1.1.0 released.\n"
+    assert run(released, "release").output == "Nothing to release: every contract is as it was last released.\n"
+    assert run(released, "diff").output == "Nothing more would leave the platform than before.\n"
+    told = run(released, "history", "customers.birth_band").output.splitlines()
+    assert told[0].endswith("customers 1.0.0  widens")
+    assert told[3].endswith("customers 1.1.0  widens")
+    assert "birth_band(date_of_birth, 10) becomes birth_band(date_of_birth, 5)" in told[4]
+    assert told[5] == "    approved by data-protection-officer on 2027-02-01, assessment DPIA-2027-003"
+
+
+def test_the_page_says_who_approved_what_leaves(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = approved_in_words(released)
+    assert said["customers"] == "By the data-protection-officer on 2026-11-24, assessment DPIA-2026-001."
+    assert said["circumstances"].endswith("That was for contract 1.0.0; since then only less leaves.")
+    edit(released / "debts.yaml", ("value: 30, unit: d", "value: 20, unit: d"))
+    monkeypatch.setenv("CONTRACTS_DIR", str(released))
+    page = CliRunner().invoke(cli, ["contracts", "page"]).output
+    assert page.count("<dt>Approved</dt>") == len(said)
+    assert page.count("Not released: what stands here is a draft.") == 1
+    (released / "approvals.yaml").unlink()
+    assert approved_in_words(released)["customers"] == "Nobody signed for it."
+
+
+def test_a_released_version_cannot_be_changed_under_its_number(released: Path) -> None:
+    edit(released / "customers.yaml", ("birth_band(date_of_birth, 10)", "birth_band(date_of_birth, 20)"))
+
+    result = run(released, "release")
+
+    assert result.exit_code == 1
+    assert "stays 1.0.0 although the contract changes" in result.output
+
+
+def test_a_column_tells_what_was_ever_derived_from_it(released: Path) -> None:
+    assert (
+        "customers.email (restricted, encrypted): leaves only as has_email (present(email))"
+        in run(released, "history", "customers.email").output
+    )
+    edit(released / "customers.yaml", ("value: 30, unit: d", "value: 20, unit: d"), ("version: 1.0.0", "version: 1.0.1"))
+    assert run(released, "release").exit_code == 0
+    assert run(released, "history", "customers.email").output.count("customers.email") == 1, "said once, since nothing changed"
+
+
+@pytest.mark.parametrize("name", ["customers.nothing", "nobody.name"])
+def test_a_name_that_no_release_knows_is_one_sentence(name: str) -> None:
+    result = run(SHIPPED, "history", name)
+    assert (result.exit_code, result.output.count("\n")) == (2, 1)
+    assert "no release" in result.output
+    assert run(SHIPPED, "history", "customers").exit_code == 2
+
+
+def test_a_history_that_was_edited_answers_nothing(released: Path) -> None:
+    edit(released / HISTORY / "customers-1.0.0.yaml", ("present(email)", "copy(email)"))
+    for command in (("diff",), ("release",), ("history", "customers.has_email")):
+        result = run(released, *command)
+        assert result.exit_code == 2
+        assert (
+            "the text of customers 1.0.0 is missing or not what was released. Restore history/customers-1.0.0.yaml from git"
+            in result.output
+        )
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [("[", "not readable as YAML"), ("releases: 3\n", "no list of releases"), ("releases: [{entity: customers}]\n", "lacks entity, version, digest or date")],
+)  # fmt: skip
+def test_a_list_of_releases_that_cannot_be_read_is_named(released: Path, content: str, says: str) -> None:
+    (released / HISTORY / RELEASES).write_text(content)
+    result = run(released, "diff")
+    assert result.exit_code == 2
+    assert says in result.output
+    assert f"{HISTORY}/{RELEASES}:" in result.output
+
+
+def test_without_a_history_all_of_it_is_new(released: Path) -> None:
+    for file in (released / HISTORY).iterdir():
+        file.unlink()
+    (released / "approvals.yaml").write_text("approvals: []\n")
+    result = run(released, "diff")
+    assert result.exit_code == 1
+    assert "would newly leave" in result.output
+
+
+def test_what_was_released_is_kept_letter_by_letter() -> None:
+    listed = yaml.safe_load((SHIPPED / HISTORY / RELEASES).read_text())["releases"]
+    newest = {each["entity"]: each for each in listed}
+    for entity, release in newest.items():
+        assert (SHIPPED / HISTORY / f"{entity}-{release['version']}.yaml").read_bytes() == (
+            SHIPPED / f"{entity}.yaml"
+        ).read_bytes()
