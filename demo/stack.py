@@ -6,6 +6,7 @@ run (run.py).
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -49,9 +50,14 @@ class Stack:
 
     @classmethod
     def prepare(cls, supervisor: Supervisor, name: str) -> Stack:
-        """An empty folder for this run: what an earlier one left belongs to a cloud that is gone. Raises DemoError where it cannot be made."""
+        """An empty folder for this run: what an earlier one left belongs to a cloud that is gone.
+
+        Raises DemoError where it cannot be made, and before anything is removed where another process runs in it.
+        """
         folder = STATE / name
         try:
+            STATE.mkdir(parents=True, exist_ok=True)
+            _lock(folder)
             if folder.exists():
                 shutil.rmtree(folder)
             (folder / "logs").mkdir(parents=True)
@@ -185,6 +191,22 @@ class Stack:
                 continue
         self.peak_bytes = max(self.peak_bytes, now)
         return now
+
+
+def _lock(folder: Path) -> None:
+    """Takes the lock on a folder, beside it since the folder itself is removed. It goes with this process, however that ends."""
+    lock = os.open(folder.with_name(f"{folder.name}.lock"), os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.read(lock, 20).decode().strip() or "just started"
+        os.close(lock)
+        raise DemoError(
+            f"Another process ({owner}) runs in {folder}: wait for its end or end it, or set PUSHLAKE_STATE to another folder "
+            "for this one."
+        ) from None
+    os.truncate(lock, 0)
+    os.write(lock, str(os.getpid()).encode())
 
 
 def port_of(setting: str) -> int | None:

@@ -13,7 +13,7 @@ from demo import __main__, dev, stack
         ("dev", "DAGSTER_PORT", "99999", "DAGSTER_PORT must be a port number"),
         ("dev", "PAGES_PORT", "http", "PAGES_PORT must be a port number"),
         ("dev", "LAKE_CADENCE", "nonsense", "LAKE_CADENCE is no cron expression of five fields"),
-        ("run", "STATE", "a file", " cannot be made (Not a directory): set PUSHLAKE_STATE"),
+        ("run", "STATE", "a file", " cannot be made (File exists): set PUSHLAKE_STATE"),
     ],
 )
 def test_it_is_one_sentence_that_says_what_to_do(
