@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from lake_assets.automation import on_cadence
+from lake_assets.automation import at_each_tick
 from lake_assets.catalog import Catalog
 from lake_assets.completeness import Completeness, verify_manifests
 from resources.lake import LakeResource
@@ -29,13 +29,13 @@ def completeness_checks(catalog: Catalog, cadence: str) -> dg.AssetChecksDefinit
                 ARRIVED,
                 asset=["bronze", entity],
                 description="Bronze has what the platform's manifests say it sent: the same number of events, with the same digest.",
-                automation_condition=on_cadence(cadence),
+                automation_condition=at_each_tick(cadence),
             ),
             dg.AssetCheckSpec(
                 FRESH,
                 asset=["silver", entity],
                 description=f"The lake is proven complete to within {_words(contract.freshness)} of now, as the contract promises.",
-                automation_condition=on_cadence(cadence),
+                automation_condition=at_each_tick(cadence),
             ),
         )
     ]
@@ -67,7 +67,7 @@ def _arrived(entity: str, found: Completeness) -> dg.AssetCheckResult:
         check_name=ARRIVED,
         passed=not found.open,
         severity=dg.AssetCheckSeverity.WARN,
-        description="; ".join(ranges[:SHOWN]) + more or "every manifest agrees",
+        description="; ".join(ranges[:SHOWN]) + more or ("no manifest yet" if found.seq is None else "every manifest agrees"),
         metadata={"manifests compared": found.compared, "manifests that do not agree": len(found.open)},
     )
 

@@ -17,6 +17,7 @@ from datetime import datetime
 
 from lake_assets.completeness.verdicts import AGREES, Manifest, Range, Verdict, compare, known_verdicts, read_manifests, record
 from lake_assets.raw import progress
+from lake_assets.raw.lake import FINGERPRINT
 from lake_assets.raw.session import interpreted
 from publisher.wire import EPOCH_BITS
 from resources.tables import LakeTables
@@ -65,6 +66,8 @@ def verify_manifests(tables: LakeTables, entities: Iterable[str]) -> dict[str, C
 
 def _verify(tables: LakeTables, entities: list[str]) -> dict[str, Completeness]:
     stored = _stored(tables)
+    if not stored and progress.find(tables, FINGERPRINT) is None:  # asked before the first batch has made the tables
+        return {entity: Completeness(entity, None, None, 0, ()) for entity in entities}
     chains = {entity: stored.get(entity, _Chain()) for entity in entities}
     if not chains:
         return {}
@@ -115,7 +118,7 @@ def _moved(chain: _Chain, verdicts: list[Verdict], manifests: list[Manifest]) ->
 
 
 def _stored(tables: LakeTables) -> dict[str, _Chain]:
-    known = progress.read(tables, NAME)
+    known = progress.find(tables, NAME)
     return {entity: _chain(entity, **each) for entity, each in json.loads((known and known.note) or "{}").items()}
 
 
