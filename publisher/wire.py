@@ -3,7 +3,8 @@
 Belongs here: the envelope's form, partitions and digests. Not here: what a record holds (release.py).
 
 The line is canonical: compact JSON, keys in a fixed order, every field of the contract present (null where it has no value). The lake
-relies on it: it rebuilds each line from what it parsed, and trusts a line only when the bytes are the same.
+relies on it: one regular expression an entity fixes every byte outside the values, and a line that matches it is loaded as it is. Any other is
+judged value by value (lake_assets/transforms, canonical.py and validate.py).
 """
 
 from __future__ import annotations

@@ -27,7 +27,11 @@ _OP = ("_op", "string", "insert, update, snapshot (backfill), delete or erase.")
 _KEY = ("_key", "string", "The row's pseudonym.")
 _SEQ = ("_seq", "integer", "The change's position in the platform's order; with the entity it identifies the event.")
 _SUBJECT = ("_subject", "string", "The pseudonym of the person whom the row is about.")
-_COMMITTED_AT = ("_committed_at", "timestamp", "When the platform committed the change, cut to the contract's precision.")
+_COMMITTED_AT = (
+    "_committed_at",
+    "timestamp",
+    "When the platform wrote the change: before its commit, by the rest of its transaction. Cut to the contract's precision.",
+)
 _CONTRACT = ("_contract", "string", "The version of the contract under which it was released.")
 _DIGEST = ("_digest", "integer", "XXH64 (seed 42) of the event's line, as a signed number.")
 _OBJECT = ("_object", "string", "The raw object that brought it.")
@@ -107,7 +111,7 @@ COMPLETENESS: Columns = [
 PROGRESS: Columns = [
     ("name", "string", "What advances."),
     ("position", "integer", "How far."),
-    ("at", "timestamp", "The platform's time of that position, where it has one."),
+    ("at", "timestamp", "Always null: nothing writes it."),
     ("note", "string", "What else must be known to go on."),
 ]
 

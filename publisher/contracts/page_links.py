@@ -17,7 +17,11 @@ ENVELOPE = (
     ("key", "a code that stands for the row", CODE),
     ("subject", "the code of the person whom the row is about; absent where it is about no person", CODE),
     ("seq", "the change’s place in the order of all changes of the platform", "281,474,976,711,698"),
-    ("committed_at", "the time of the change, cut off as each contract says", "2031-05-17T09:41:00Z"),
+    (
+        "committed_at",
+        "when the row was written, before its transaction ended; cut off as each contract says",
+        "2031-05-17T09:41:00Z",
+    ),
     ("contract", "the version of the contract under which it left", "1.0.0"),
 )
 
