@@ -27,6 +27,7 @@ from lake_assets.raw.batches import pending_batches
 from lake_assets.raw.lake import ensure_lake
 from lake_assets.raw.session import interpreted
 from publisher.contracts import load_contracts
+from publisher.contracts.history import signed_versions
 from publisher.keys import aws_keyring
 from resources.spark import close_session, open_session
 from resources.tables import LakeTables
@@ -37,6 +38,7 @@ class Lake:
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self.contracts = load_contracts(Path(env["CONTRACTS_DIR"]))
+        self.signed = signed_versions(Path(env["CONTRACTS_DIR"]))
         self.tables = LakeTables(open_session(env["SPARK_REMOTE"], "demo"), env["LAKE_URI"])
 
     def __enter__(self) -> Lake:
@@ -47,7 +49,7 @@ class Lake:
         close_session(self.tables.spark)
 
     def prepare(self) -> None:
-        ensure_lake(self.tables, self.contracts)
+        ensure_lake(self.tables, self.contracts, self.signed)
 
     def pending(self) -> list[int]:
         return pending_batches(self.tables)

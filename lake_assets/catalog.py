@@ -20,17 +20,15 @@ from lake_assets.gold.model import GoldTable
 from lake_assets.lineage import Lineage, as_markdown, build_lineage, column_description, dagster_column_deps
 from lake_assets.transforms import schemas
 from publisher.contracts import Contract, load_contracts
+from publisher.contracts.history import SignedVersion, signed_versions
 
-LAYERS = ("platform", "raw", "bronze", "silver", "gold")
 GROUPS = {
     "platform": "1_platform",
     "raw": "2_raw",
     "bronze": "3_bronze",
     "silver": "4_silver",
     "gold": "5_gold",
-    "ops": "6_operations",
 }
-DATA_TEAM = "team:data"
 
 
 @dataclass(frozen=True)
@@ -41,13 +39,15 @@ class Catalog:
     gold: Mapping[str, GoldTable]
     lineage: Lineage
     pages_url: str | None = None
+    signed: Sequence[SignedVersion] = ()
 
     @classmethod
     def load(cls) -> Catalog:
         """Reads the folder that CONTRACTS_DIR names (default: contracts). Raises ContractError or GoldError with all that is wrong."""
-        contracts = load_contracts(Path(os.environ.get("CONTRACTS_DIR", "contracts")))
+        directory = Path(os.environ.get("CONTRACTS_DIR", "contracts"))
+        contracts = load_contracts(directory)
         gold = load_gold(contracts)
-        return cls(contracts, gold, build_lineage(contracts, gold), os.environ.get("PAGES_URL"))
+        return cls(contracts, gold, build_lineage(contracts, gold), os.environ.get("PAGES_URL"), signed_versions(directory))
 
     @cached_property
     def code_versions(self) -> dict[str, str]:

@@ -70,7 +70,7 @@ def _objects(catalog: Catalog) -> dg.AssetsDefinition:
     ) -> Iterator[StepEvent]:
         """Registers what has landed, and yields nothing when there is nothing to load: the run then ends here."""
         with lake.tables(f"ledger/{context.run.run_id}") as tables:
-            ensure_lake(tables, catalog.contracts)
+            ensure_lake(tables, catalog.contracts, catalog.signed)
             result = register(tables, landing.open(), notifications.open(), list_hours=config.list_hours)
             if result.new or pending_batches(tables):
                 yield dg.MaterializeResult(asset_key=spec.key, metadata=ledger_metadata(result))

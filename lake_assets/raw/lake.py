@@ -10,10 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from lake_assets.raw import progress
+from lake_assets.raw.contracts import mark, record_contracts
 from lake_assets.raw.session import interpreted
 from lake_assets.transforms import schemas
 from lake_assets.transforms.schemas import Columns
 from publisher.contracts import Contract
+from publisher.contracts.history import SignedVersion
 from resources.tables import LakeTables
 
 FINGERPRINT = "schemas"
@@ -37,6 +39,7 @@ OPS = (
     Table("ops", "manifests", schemas.MANIFESTS, statistics=("seq_from", "seq_to", "_batch")),
     Table("ops", "batches", schemas.BATCHES),
     Table("ops", "tombstones", schemas.TOMBSTONES, partition_by=("entity",)),
+    Table("ops", "contracts", schemas.CONTRACTS),
     Table("ops", "conflicts", schemas.CONFLICTS),
     Table("ops", "completeness", schemas.COMPLETENESS, statistics=("seq_from", "seq_to")),
 )
@@ -54,12 +57,12 @@ def tables_of(contracts: Mapping[str, Contract]) -> list[Table]:
     return found
 
 
-def ensure_lake(tables: LakeTables, contracts: Mapping[str, Contract]) -> int:
-    """Makes the tables that are missing and adds columns that contracts gained; how many it looked at.
+def ensure_lake(tables: LakeTables, contracts: Mapping[str, Contract], signed: Sequence[SignedVersion] = ()) -> int:
+    """Makes the tables that are missing and adds columns that contracts gained; how many it looked at. Records the `signed` versions.
 
-    One look-up when nothing changed: the tables' fingerprint is kept with the progress.
+    One look-up when nothing changed: the fingerprint of both is kept with the progress.
     """
-    wanted = schemas.fingerprint(contracts)
+    wanted = f"{schemas.fingerprint(contracts)} {mark(signed)}"
     with interpreted(tables.spark):
         known = progress.find(tables, FINGERPRINT)
     if known is not None and known.note == wanted:
@@ -69,6 +72,7 @@ def ensure_lake(tables: LakeTables, contracts: Mapping[str, Contract]) -> int:
     with ThreadPoolExecutor(THREADS) as pool:  # a table is a second of waiting for its first commit
         for done in [pool.submit(_ensure, tables, table) for table in made]:
             done.result()
+    record_contracts(tables, signed)
     progress.write(tables, FINGERPRINT, note=wanted)
     return len(made)
 

@@ -69,6 +69,11 @@ MANIFESTS: Columns = [
     ("events", "integer", "How many events the platform sent of it."),
     ("dead_letters", "integer", "How many it could not release."),
     ("digest", "string", "The sum of the events' digests, modulo 2 to the 64th."),
+    (
+        "backfill_due",
+        "boolean",
+        "Whether rows of the entity may not have been sent by the range's end, since a backfill has still to send them.",
+    ),
     _OBJECT,
     _BATCH,
 ]
@@ -89,6 +94,17 @@ TOMBSTONES: Columns = [
     ("seq", "integer", "The position of a delete of it; of several rows of a key the highest counts."),
     ("contract", "string", "The version of the contract under which the delete was released."),
     ("digest", "integer", "The digest of the delete."),
+]
+CONTRACTS: Columns = [
+    ("entity", "string", "The entity."),
+    ("version", "string", "The version, as `_contract` names it in bronze."),
+    ("digest", "string", "SHA-256 of the contract's content."),
+    ("released_on", "date", "The day on which it was released."),
+    ("approved_by", "string", "The role of the person who signed for this very content; null where it only narrowed."),
+    ("assessment", "string", "The assessment (DPIA) that the person referred to."),
+    ("approved_on", "date", "The day of the signature."),
+    ("text", "string", "The contract as it was released."),
+    ("recorded_at", "timestamp", "When the lake came to know it."),
 ]
 CONFLICTS: Columns = [
     ("entity", "string", "Of which entity."),
@@ -151,6 +167,6 @@ def history(contract: Contract) -> Columns:
 
 def fingerprint(contracts: Mapping[str, Contract]) -> str:
     """Changes when a table of the lake would: tells in one look-up that all of them are there."""
-    shape = [OBJECTS, QUARANTINE, MANIFESTS, BATCHES, TOMBSTONES, CONFLICTS, COMPLETENESS, PROGRESS]
+    shape = [OBJECTS, QUARANTINE, MANIFESTS, BATCHES, TOMBSTONES, CONTRACTS, CONFLICTS, COMPLETENESS, PROGRESS]
     shape += [layer(contract) for contract in contracts.values() for layer in (bronze, silver, history)]
     return hashlib.sha256(json.dumps([sorted(contracts), shape]).encode()).hexdigest()[:16]

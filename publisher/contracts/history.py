@@ -30,6 +30,24 @@ class Step:
     approval: Approval | None
 
 
+@dataclass(frozen=True)
+class SignedVersion:
+    """A released version of a contract, its text, and the approval of that very content, if one was needed."""
+
+    release: Release
+    text: str
+    approval: Approval | None
+
+
+def signed_versions(directory: Path) -> list[SignedVersion]:
+    """Every released version in the order of releasing. Raises ContractError for a history or approvals that cannot be read."""
+    approvals = {(approval.entity, approval.digest): approval for approval in _approvals(directory)}
+    return [
+        SignedVersion(release, source.text, approvals.get((release.entity, release.digest)))
+        for release, source in read_releases(directory)
+    ]
+
+
 def history_of(directory: Path, entity: str, name: str) -> list[Step]:
     """The steps of a field or source column, the first release first.
 

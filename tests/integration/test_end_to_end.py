@@ -25,10 +25,11 @@ from psycopg.rows import dict_row
 from demo.cloud.ministack import Ministack
 from demo.cloud.provision import provision, unwrap_data_key
 from demo.platform.traffic import Traffic
-from demo.processes import LOOPBACK, Supervisor, accepts, free_port
+from demo.processes import Supervisor
 from lake_assets.assets.one_batch import take_through
 from resources.errors import SparkFailed
 from resources.landing import Landing
+from resources.ports import LOOPBACK, accepts, free_port
 from resources.spark import close_session, open_session
 from resources.tables import LakeTables
 from tests.fixtures.spark import SparkTestServer
@@ -154,6 +155,20 @@ def test_every_write_is_in_bronze_once_or_more(whole_path: WholePath) -> None:
     assert sum(rows for rows, _ in counts) > whole_path.written, "the Firehose delivered nothing twice: repeats were not tried"
 
 
+def test_every_event_says_under_which_contract_it_left_and_the_lake_has_that_text_and_who_signed(whole_path: WholePath) -> None:
+    versions = {(row.entity, row.version): row for row in whole_path.tables.read("ops", "contracts").collect()}
+    released = sorted((ROOT / "contracts" / "history").glob("*-*.yaml"))
+    assert {f"{entity}-{version}.yaml": row.text for (entity, version), row in versions.items()} == {
+        file.name: file.read_text() for file in released
+    }
+    assert len(versions) == whole_path.tables.read("ops", "contracts").count(), "each once, after several runs"
+    for entity in RECORDS:
+        under = {row._contract for row in whole_path.tables.read("bronze", entity).select("_contract").distinct().collect()}
+        assert under, entity
+        assert {(entity, version) for version in under} <= versions.keys()
+        assert any(row.approved_by and row.assessment for (of, _), row in versions.items() if of == entity)
+
+
 @pytest.mark.parametrize("entity", sorted(RECORDS))
 def test_the_history_ends_where_silver_is(whole_path: WholePath, entity: str) -> None:
     history = whole_path.tables.read("silver", f"{entity}_history")
@@ -222,7 +237,7 @@ def _land_a_repeat(whole_path: WholePath, cloud: Ministack, name: str) -> None:
     s3 = cloud.client("s3")
     landing = Landing(whole_path.env["LANDING_URI"], s3)
     (row,) = whole_path.tables.read("bronze", "customers").limit(1).collect()
-    lines = gzip.decompress(landing.get(row._object) or b"").splitlines()
+    lines = gzip.decompress(b"".join(landing.chunks(row._object, 1 << 20))).splitlines()
     (line, *_) = [each for each in lines if (event := json.loads(each))["entity"] == "customers" and event["seq"] == row._seq]
     s3.put_object(Bucket=landing.bucket, Key=f"raw/2026/11/24/00/{name}.gz", Body=gzip.compress(line + b"\n"))
 
