@@ -100,9 +100,12 @@ def count_dead(connection: Connection, parked: Iterable[tuple[str, int]]) -> Non
 
 
 def unsent(connection: Connection, entities: Iterable[str], limit: int = 1000) -> list[ManifestEvent]:
-    """Closed manifests that have not been acknowledged, oldest first. Their bytes are the same each time."""
+    """Closed manifests that have not been acknowledged, oldest first.
+
+    Their bytes are the same each time, but for `backfill_due`, which is of the moment: of two repeats the lake takes the one that says it.
+    """
     rows = connection.execute(UNSENT, {"entities": sorted(entities), "limit": limit}).fetchall()
-    return [_event(*cast("tuple[int, str, int, int, int, datetime, int, int, int]", row)) for row in rows]
+    return [_event(*cast("tuple[int, str, int, int, int, datetime, int, int, int, bool]", row)) for row in rows]
 
 
 def mark_sent(connection: Connection, manifests: Sequence[ManifestEvent]) -> None:
@@ -124,7 +127,16 @@ def purge(connection: Connection) -> int:
 
 
 def _event(
-    number: int, of: str, seq_from: int, seq_to: int, revision: int, closed_at: datetime, events: int, dead: int, digest: int
+    number: int,
+    of: str,
+    seq_from: int,
+    seq_to: int,
+    revision: int,
+    closed_at: datetime,
+    events: int,
+    dead: int,
+    digest: int,
+    backfill_due: bool,
 ) -> ManifestEvent:
     event = wire.manifest(
         of=of,
@@ -135,6 +147,7 @@ def _event(
         events=events,
         dead_letters=dead,
         digest=int(digest),
+        backfill_due=backfill_due,
     )
     return ManifestEvent(number, of, revision, event)
 
@@ -201,8 +214,13 @@ ON CONFLICT (range, entity) DO UPDATE SET
 """
 
 UNSENT = """
-SELECT t.range, t.entity, r.seq_from, r.seq_to, t.revision, t.closed_at, t.events, t.dead_letters, t.digest
+-- A backfill that had ended before the range began (when the one before it was cut) has numbered its rows up to the range's end. One that
+-- ended later may have rows beyond it, and counts as due.
+SELECT t.range, t.entity, r.seq_from, r.seq_to, t.revision, t.closed_at, t.events, t.dead_letters, t.digest,
+  coalesce(b.due IS NOT NULL OR b.finished_at >= coalesce(before.cut_at, '-infinity'), false)
 FROM publisher.tallies t JOIN publisher.ranges r USING (range)
+LEFT JOIN publisher.ranges before ON before.seq_to = r.seq_from
+LEFT JOIN publisher.backfills b ON b.entity = t.entity
 WHERE t.closed_at IS NOT NULL AND t.sent_revision IS DISTINCT FROM t.revision AND t.entity = ANY (%(entities)s)
 ORDER BY t.range, t.entity LIMIT %(limit)s
 """

@@ -100,9 +100,21 @@ def cut_time(moment: datetime, precision: Precision) -> str:
 
 
 def manifest(
-    *, of: str, seq_from: int, seq_to: int, revision: int, closed_at: datetime, events: int, dead_letters: int, digest: int
+    *,
+    of: str,
+    seq_from: int,
+    seq_to: int,
+    revision: int,
+    closed_at: datetime,
+    events: int,
+    dead_letters: int,
+    digest: int,
+    backfill_due: bool = False,
 ) -> ReleasedEvent:
-    """The event that accounts for the range (`seq_from`, `seq_to`] of one entity."""
+    """The event that accounts for the range (`seq_from`, `seq_to`] of one entity.
+
+    `backfill_due`: some of the table's rows may not have been sent by the end of the range, since a backfill has still to send them.
+    """
     closed = cut_time(closed_at, "second")
     record = {
         "of": of,
@@ -113,6 +125,7 @@ def manifest(
         "events": events,
         "dead_letters": dead_letters,
         "digest": str(digest % 2**64),
+        "backfill_due": backfill_due,
     }
     return encode(
         entity=MANIFEST, op="manifest", key=of, seq=seq_to, committed_at=closed, contract=MANIFEST_VERSION,

@@ -75,10 +75,12 @@ def _arrived(entity: str, found: Completeness) -> dg.AssetCheckResult:
 def _fresh(entity: str, found: Completeness, now: datetime, promised: timedelta) -> dg.AssetCheckResult:
     behind = None if found.until is None else now - found.until
     said = (
-        "no manifest yet"
+        ("no manifest yet" if found.seq is None else "nothing is proven yet")
         if behind is None
         else f"complete up to {found.until:%Y-%m-%d %H:%M:%S} UTC, {behind.total_seconds():.0f} s ago"
     )
+    if found.backfill_due:
+        said += "; rows that the platform has still to send: run `publisher backfill --due` there"
     metadata = {} if found.until is None else {"complete up to": dg.MetadataValue.timestamp(found.until)}
     return dg.AssetCheckResult(
         asset_key=dg.AssetKey(["silver", entity]),

@@ -28,7 +28,7 @@ Range = tuple[str, int, int]
 
 @dataclass(frozen=True)
 class Manifest:
-    """What the platform says of a range, in its latest revision."""
+    """What the platform says of a range, in its latest revision; of two that differ in `backfill_due` the one in which it is."""
 
     entity: str
     seq_from: int
@@ -38,6 +38,7 @@ class Manifest:
     dead_letters: int
     digest: int
     closed_at: datetime
+    backfill_due: bool
     batch: int
 
     @property
@@ -69,16 +70,15 @@ def read_manifests(tables: LakeTables, *, above: int, after_batch: int, reopened
     wanted = (sf.col("seq_to") > above) | (sf.col("_batch") > after_batch)
     for entity, seq_from, seq_to in reopened:
         wanted |= (sf.col("of") == entity) & (sf.col("seq_from") == seq_from) & (sf.col("seq_to") == seq_to)
-    latest = sf.max_by(
-        sf.struct("revision", "events", "dead_letters", "digest", as_micros("closed_at").alias("closed_at"), "_batch"), "revision"
-    ).alias("last")
+    said = sf.struct("revision", "events", "dead_letters", "digest", as_micros("closed_at").alias("closed_at"), "backfill_due")
+    latest = sf.max_by(said, sf.struct("revision", "backfill_due")).alias("last")
     newest = sf.max("_batch").alias("batch")
     with spark_errors("reading the manifests"):
         rows = tables.read("ops", "manifests").where(wanted).groupBy("of", "seq_from", "seq_to").agg(latest, newest).collect()
     return [
         Manifest(
             row.of, row.seq_from, row.seq_to, row.last.revision, row.last.events, row.last.dead_letters, int(row.last.digest),
-            from_micros(row.last.closed_at), row.batch,
+            from_micros(row.last.closed_at), bool(row.last.backfill_due), row.batch,
         )
         for row in rows
     ]  # fmt: skip

@@ -11,7 +11,7 @@ events may just be late. The cost is that of what is open, not of history.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -28,33 +28,47 @@ NAME = "completeness"
 
 @dataclass(frozen=True)
 class Completeness:
-    """How far an entity is complete: up to `until` without a gap; None before its first manifest. `open` do not agree yet."""
+    """How far an entity is complete: up to `until` without a gap; None as long as nothing is proven. `open` do not agree yet.
+
+    `seq` is where the chain of manifests ends, None before it has begun. With `backfill_due` it goes on, and proves nothing: rows of the entity
+    have still to be sent.
+    """
 
     entity: str
     until: datetime | None
     seq: int | None
     compared: int
     open: tuple[Verdict, ...]
+    backfill_due: bool = False
 
 
 @dataclass(frozen=True)
 class _Chain:
-    """Where an entity's gap-free chain ends, the last batch whose manifests were seen, and what was revised behind its end."""
+    """Where an entity's gap-free chain ends, the last batch whose manifests were seen, and what was revised behind its end.
+
+    `due` is what its last manifest says of a backfill.
+    """
 
     seq: int | None = None
     until: datetime | None = None
     batch: int = 0
     reopened: frozenset[Range] = field(default=frozenset())
+    due: bool = False
 
-    def follow(self, verdicts: Iterable[Verdict]) -> _Chain:
-        """Moves on over the verdicts that agree. A chain begins where an epoch does, and a new epoch begins with a resync."""
+    def follow(self, verdicts: Iterable[Verdict], due: Container[Range]) -> _Chain:
+        """Moves on over the verdicts that agree. A chain begins where an epoch does, and a new epoch begins with a resync.
+
+        While a backfill is due (the ranges in `due`) `until` stays: all that was sent is there, and not all was sent. Those ranges must
+        agree as well, since a delete that is lost among them comes with no backfill.
+        """
         chain = self
         for verdict in sorted(verdicts, key=lambda v: v.seq_from):
             joins = verdict.seq_from == chain.seq or (
                 verdict.seq_from >= (chain.seq or 0) and verdict.seq_from % (1 << EPOCH_BITS) == 0
             )
             if verdict.verdict == AGREES and joins:
-                chain = replace(chain, seq=verdict.seq_to, until=verdict.closed_at)
+                proven = chain.until if verdict.range in due else verdict.closed_at
+                chain = replace(chain, seq=verdict.seq_to, until=proven, due=verdict.range in due)
         return chain
 
 
@@ -88,14 +102,14 @@ def _verify(tables: LakeTables, entities: list[str]) -> dict[str, Completeness]:
         verdicts = [v for v in fresh if v.entity == entity] + [known[m.range] for m in settled[entity]]
         moved[entity] = _moved(chain, verdicts, mine[entity])
         still = tuple(sorted((v for v in verdicts if v.verdict != AGREES), key=lambda v: v.seq_from))
-        outcome[entity] = Completeness(entity, moved[entity].until, moved[entity].seq, len(verdicts), still)
+        outcome[entity] = Completeness(entity, moved[entity].until, moved[entity].seq, len(verdicts), still, moved[entity].due)
     if moved != chains:
         _store(tables, stored | moved)
     return outcome
 
 
 def complete_until(tables: LakeTables, entity: str) -> datetime | None:
-    """The platform's time up to which an entity was last proven complete; None before its first manifest."""
+    """The platform's time up to which an entity was last proven complete; None as long as it never was."""
     return _stored(tables).get(entity, _Chain()).until
 
 
@@ -109,7 +123,7 @@ def _agreed(manifest: Manifest, known: dict[Range, Verdict]) -> bool:
 
 
 def _moved(chain: _Chain, verdicts: list[Verdict], manifests: list[Manifest]) -> _Chain:
-    moved = chain.follow(verdicts)
+    moved = chain.follow(verdicts, {m.range for m in manifests if m.backfill_due})
     compared = {verdict.range: verdict for verdict in verdicts}
     behind = {m.range for m in manifests if m.seq_to <= (moved.seq or 0)}
     # A range behind the end that does not agree, or that there was no time to compare, must not be forgotten with its batch.
@@ -130,12 +144,15 @@ def _store(tables: LakeTables, chains: dict[str, _Chain]) -> None:
             "until": chain.until.isoformat() if chain.until else None,
             "batch": chain.batch,
             "reopened": sorted((low, high) for _, low, high in chain.reopened),
+            "due": chain.due,
         }
         for entity, chain in sorted(chains.items())
     }
     progress.write(tables, NAME, note=json.dumps(note))
 
 
-def _chain(entity: str, seq: int | None, until: str | None, batch: int, reopened: list[tuple[int, int]]) -> _Chain:
+def _chain(
+    entity: str, seq: int | None, until: str | None, batch: int, reopened: list[tuple[int, int]], due: bool = False
+) -> _Chain:
     moment = datetime.fromisoformat(until) if until else None
-    return _Chain(seq, moment, batch, frozenset((entity, low, high) for low, high in reopened))
+    return _Chain(seq, moment, batch, frozenset((entity, low, high) for low, high in reopened), due)

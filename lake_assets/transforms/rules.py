@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 from lake_assets.transforms.fields import MAX_SEQ, EntityRule, FieldRule, Rules
 from publisher.contracts import Contract, Field
+from publisher.contracts.model import PSEUDONYM_PATTERN
 from publisher.wire import DELETES, MANIFEST, MANIFEST_VERSION, UPSERTS
 
-PSEUDONYM = "^[0-9a-f]{32}$"
 _PRECISION = {
     "second": None,
     "minute": "^[0-9-]{10}T[0-9]{2}:[0-9]{2}:00Z$",
@@ -33,8 +33,8 @@ def _entity_rule(contract: Contract) -> EntityRule:
         writes=tuple(sorted(UPSERTS)),
         deletes=tuple(sorted(DELETES)),
         has_subject=bool(contract.subject),
-        key=FieldRule("key", "string", pattern=PSEUDONYM),
-        subject=FieldRule("subject", "string", pattern=PSEUDONYM),
+        key=FieldRule("key", "string", pattern=PSEUDONYM_PATTERN),
+        subject=FieldRule("subject", "string", pattern=PSEUDONYM_PATTERN),
         seq=FieldRule("seq", "integer", minimum=1, maximum=MAX_SEQ),
         committed_at=FieldRule("committed_at", "timestamp", pattern=_PRECISION[contract.precision]),
         fields=tuple(_field_rule(field) for field in contract.fields),
@@ -79,6 +79,7 @@ def _manifest_rule(entities: tuple[str, ...]) -> EntityRule:
             _count("events"),
             _count("dead_letters"),
             FieldRule("digest", "string", pattern="^(0|[1-9][0-9]{0,19})$"),
+            FieldRule("backfill_due", "boolean"),
         ),
         seq_field="seq_to",
     )

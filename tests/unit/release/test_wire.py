@@ -45,7 +45,7 @@ def test_a_manifest_is_an_event_like_others() -> None:
 
     assert event.line == (
         b'{"entity":"_manifest","op":"manifest","key":"debts","seq":9,"committed_at":"2026-11-24T04:59:59Z","contract":"1.0.0",'
-        b'"record":{"of":"debts","seq_from":1,"seq_to":9,"revision":0,"closed_at":"2026-11-24T04:59:59Z","events":3,"dead_letters":1,"digest":"5"}}'
+        b'"record":{"of":"debts","seq_from":1,"seq_to":9,"revision":0,"closed_at":"2026-11-24T04:59:59Z","events":3,"dead_letters":1,"digest":"5","backfill_due":false}}'
     )
     assert json.loads(event.line)["record"]["digest"] == "5"
     assert event.partition == partition_of("_manifest", "debts")
