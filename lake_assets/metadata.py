@@ -62,6 +62,14 @@ def bars(values: Mapping[str, int], unit: str = "") -> dg.MarkdownMetadataValue:
     )
 
 
+def lag(newest: datetime | None) -> dict[str, float]:
+    """Seconds since the newest of the events that were merged; nothing where there is none. Dagster draws it over the runs.
+
+    As coarse as the contract's precision: `_committed_at` is cut to a minute as a rule.
+    """
+    return {} if newest is None else {"lag in seconds": round((datetime.now(UTC) - newest).total_seconds(), 1)}
+
+
 def preview(table: GoldTable, frame: DataFrame) -> dict[str, dg.MarkdownMetadataValue]:
     """The first rows of a gold table with a smallest cell, whose small cells are emptied; of any other table nothing.
 

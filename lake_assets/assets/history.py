@@ -14,6 +14,7 @@ from lake_assets.raw.batches import finished_below
 from lake_assets.silver.history import HistoryResult, update_history
 from lake_assets.transforms import schemas
 from resources.lake import LakeResource
+from resources.spark import spark_errors
 
 THREADS = 4
 
@@ -41,17 +42,20 @@ def history_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
         with lake.tables(f"history/{context.run.run_id}") as tables:
             upto = finished_below(tables)
 
-        def update(entity: str) -> HistoryResult:
+        def update(entity: str) -> tuple[HistoryResult, int]:
             with lake.tables(f"history/{entity}/{upto}") as tables:
-                return update_history(tables, catalog.contracts[entity], upto)
+                result = update_history(tables, catalog.contracts[entity], upto)
+                with spark_errors(f"counting the history of {entity}"):  # Delta's log knows the number
+                    return result, tables.read("silver", f"{entity}_history").count() if _moved(result) else 0
 
         with ThreadPoolExecutor(THREADS) as pool:
-            for result in pool.map(update, wanted):
-                if result.upto_batch > result.behind:
+            for result, rows in pool.map(update, wanted):
+                if _moved(result):
                     yield dg.MaterializeResult(
                         asset_key=["silver", f"{result.entity}_history"],
                         metadata={
-                            "dagster/row_count_inserted": result.inserted,
+                            "dagster/row_count": rows,
+                            "rows added": result.inserted,
                             "rows changed": result.updated,
                             "from batch": result.behind + 1,
                             "up to batch": result.upto_batch,
@@ -59,3 +63,7 @@ def history_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
                     )
 
     return history
+
+
+def _moved(result: HistoryResult) -> bool:
+    return result.upto_batch > result.behind

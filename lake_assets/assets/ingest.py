@@ -132,7 +132,7 @@ def _batch(catalog: Catalog) -> dg.AssetsDefinition:
             failure = error
         if done.bronze:
             yield from _selected(context, bronze_events(done.bronze))
-            yield from _selected(context, silver_events(done.silver))
+            yield from _selected(context, silver_events(done.silver, done.bronze))
         if failure is None:
             yield from _selected(context, conflict_checks(catalog.contracts, conflicts))
         if failure is not None:

@@ -5,11 +5,12 @@ Belongs here: metadata from results. Not here: the steps and their order (`inges
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 
 import dagster as dg
 
 from lake_assets.bronze.load import BronzeResult
-from lake_assets.metadata import bars
+from lake_assets.metadata import bars, lag
 from lake_assets.raw.ledger import LedgerResult
 from lake_assets.silver.current import SilverResult
 
@@ -62,11 +63,15 @@ def bronze_events(loaded: Sequence[BronzeResult]) -> Iterator[StepEvent]:
     )
 
 
-def silver_events(merged: Sequence[dict[str, SilverResult]]) -> Iterator[StepEvent]:
+def silver_events(merged: Sequence[dict[str, SilverResult]], loaded: Sequence[BronzeResult]) -> Iterator[StepEvent]:
+    """What the batches of a run did to silver; `loaded` are the same batches in bronze, and perhaps one more that came no further."""
     by_entity: dict[str, list[SilverResult]] = {}
-    for batch in merged:
+    newest: dict[str, datetime] = {}
+    for batch, bronze in zip(merged, loaded, strict=False):
         for entity, result in batch.items():
             by_entity.setdefault(entity, []).append(result)
+            if (latest := bronze.conservation.contents[entity].newest) is not None:
+                newest[entity] = max(latest, newest.get(entity, latest))
     for entity, results in by_entity.items():
         yield dg.MaterializeResult(
             asset_key=["silver", entity],
@@ -75,6 +80,7 @@ def silver_events(merged: Sequence[dict[str, SilverResult]]) -> Iterator[StepEve
                 "inserted": sum(each.inserted for each in results),
                 "updated": sum(each.updated for each in results),
                 "deleted": sum(each.deleted for each in results),
+                **lag(newest.get(entity)),
             },
         )
 

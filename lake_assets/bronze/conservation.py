@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 
+from pyspark.sql import Row
+
 from lake_assets.transforms.winners import IS_DELETE
-from resources.spark import spark_errors
+from resources.spark import from_micros, spark_errors
 from resources.tables import LakeTables
 
 Span = tuple[int, int]
@@ -24,11 +27,15 @@ NOTHING: Mapping[str, Span] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class BatchContents:
-    """What of an entity is in a batch. `conflicts` counts its positions that have two contents, here or in another batch."""
+    """What of an entity is in a batch. `conflicts` counts its positions that have two contents, here or in another batch.
+
+    `newest` is the latest of its events' `_committed_at`.
+    """
 
     events: int
     deletes: int
     conflicts: int
+    newest: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -62,15 +69,19 @@ def count_batch(
     what is read, by Delta's statistics of `_seq`.
     """
     other = [
-        f"SELECT '{name}' AS source, count(*) AS events, 0L AS deletes, 0L AS conflicts "  # noqa: S608 (names and a number)
+        f"SELECT '{name}' AS source, count(*) AS events, 0L AS deletes, 0L AS conflicts, NULL AS newest "  # noqa: S608 (names and a number)
         f"FROM {tables.sql_name('ops', name)} WHERE _batch = {int(batch)}"
         for name in ("manifests", "quarantine")
     ]
     with spark_errors(f"counting batch {batch}"):
         rows = tables.spark.sql(" UNION ALL ".join([_contents_sql(tables, entities, batch, spans), *other])).collect()
-    found = {row.source: BatchContents(row.events, row.deletes, row.conflicts) for row in rows}
+    found = {row.source: _contents(row) for row in rows}
     contents = {entity: found[entity] for entity in entities if found[entity].events}
     return Conservation(read, contents, found["manifests"].events, found["quarantine"].events)
+
+
+def _contents(row: Row) -> BatchContents:
+    return BatchContents(row.events, row.deletes, row.conflicts, None if row.newest is None else from_micros(row.newest))
 
 
 def _contents_sql(tables: LakeTables, entities: Iterable[str], batch: int, spans: Mapping[str, Span]) -> str:
@@ -82,8 +93,9 @@ def _contents_sql(tables: LakeTables, entities: Iterable[str], batch: int, spans
     return " UNION ALL ".join(
         f"""
         SELECT '{entity}' AS source, coalesce(sum(events), 0) AS events, coalesce(sum(deletes), 0) AS deletes,
-          count_if(contents > 1) AS conflicts
-        FROM (SELECT count_if({mine}) AS events, count_if({mine} AND {IS_DELETE}) AS deletes, count(DISTINCT _digest) AS contents
+          count_if(contents > 1) AS conflicts, unix_micros(max(newest)) AS newest
+        FROM (SELECT count_if({mine}) AS events, count_if({mine} AND {IS_DELETE}) AS deletes, count(DISTINCT _digest) AS contents,
+            max(_committed_at) FILTER (WHERE {mine}) AS newest
           FROM {tables.sql_name("bronze", entity)} WHERE {around(entity)} GROUP BY _seq)
         WHERE events > 0"""  # noqa: S608
         for entity in entities

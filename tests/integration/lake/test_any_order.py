@@ -161,6 +161,16 @@ def test_a_position_with_two_contents_is_counted_and_a_repeated_merge_changes_no
     assert (again.inserted, again.updated, again.deleted) == (0, 0, 0)
 
 
+def test_the_newest_event_of_a_batch_is_told_by_its_own_time_and_not_by_another_batch(lake: Lake, contract: Contract) -> None:
+    rule = rules_of({ENTITY: contract})[ENTITY]
+    emptied = fresh(lake)
+    load(emptied, contract, rule, 1, [event(rule, 1, seq, at=START + timedelta(hours=seq)) for seq in (5, 7, 6)])
+    load(emptied, contract, rule, 2, [event(rule, 1, 6, at=START + timedelta(hours=6))])
+    spans = {ENTITY: (1, 9)}
+    newest = [count_batch(emptied.tables, number, 1, [ENTITY], spans).contents[ENTITY].newest for number in (1, 2)]
+    assert newest == [START + timedelta(hours=7), START + timedelta(hours=6)]
+
+
 def collected_history(tables: LakeTables) -> list[Row]:
     """With times as numbers."""
     history = tables.read("silver", f"{ENTITY}_history")
