@@ -13,6 +13,7 @@ import dagster as dg
 from lake_assets.automation import at_each_tick
 from lake_assets.catalog import Catalog
 from lake_assets.completeness import Completeness, verify_manifests
+from lake_assets.guard import without_values
 from resources.lake import LakeResource
 
 ARRIVED, FRESH = "arrived", "fresh"
@@ -41,6 +42,7 @@ def completeness_checks(catalog: Catalog, cadence: str) -> dg.AssetChecksDefinit
     ]
 
     @dg.multi_asset_check(name="completeness", specs=specs, can_subset=True, pool="completeness")
+    @without_values
     def completeness(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> Iterator[dg.AssetCheckResult]:
         with lake.tables(f"completeness/{context.run.run_id}") as tables:
             found = verify_manifests(tables, catalog.contracts)

@@ -12,6 +12,7 @@ import dagster as dg
 from lake_assets.automation import on_cadence
 from lake_assets.catalog import Catalog
 from lake_assets.gold.engine import GoldResult, build
+from lake_assets.guard import without_values
 from lake_assets.metadata import preview
 from lake_assets.raw.session import interpreted
 from resources.lake import LakeResource
@@ -37,6 +38,7 @@ def gold_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
     ]
 
     @dg.multi_asset(name="gold", specs=specs, can_subset=True, pool="gold")
+    @without_values
     def gold(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[None]]:
         wanted = {key.path[-1] for key in context.selected_asset_keys}
 

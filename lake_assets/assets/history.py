@@ -10,6 +10,7 @@ import dagster as dg
 
 from lake_assets.automation import on_cadence
 from lake_assets.catalog import Catalog
+from lake_assets.guard import without_values
 from lake_assets.raw.batches import finished_below
 from lake_assets.silver.history import HistoryResult, update_history
 from lake_assets.transforms import schemas
@@ -37,6 +38,7 @@ def history_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
     ]
 
     @dg.multi_asset(name="history", specs=specs, can_subset=True, pool="history")
+    @without_values
     def history(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[None]]:
         wanted = [e for e in catalog.contracts if dg.AssetKey(["silver", f"{e}_history"]) in context.selected_asset_keys]
         with lake.tables(f"history/{context.run.run_id}") as tables:

@@ -22,6 +22,7 @@ from lake_assets.assets.ingest_events import (
 from lake_assets.assets.one_batch import Done, take_through
 from lake_assets.bronze.conflicts import open_conflicts
 from lake_assets.catalog import Catalog
+from lake_assets.guard import without_values
 from lake_assets.jobs import GOES_ON
 from lake_assets.raw.batches import oldest_waiting, pending_batches
 from lake_assets.raw.lake import ensure_lake
@@ -61,6 +62,7 @@ def _objects(catalog: Catalog) -> dg.AssetsDefinition:
     )
 
     @dg.multi_asset(name="raw__objects", specs=[spec], pool="ingest")
+    @without_values
     def objects(
         context: dg.AssetExecutionContext,
         config: ObjectsConfig,
@@ -102,6 +104,7 @@ def _batch(catalog: Catalog) -> dg.AssetsDefinition:
     ]
 
     @dg.multi_asset(name="batch", specs=specs, check_specs=checks, can_subset=True, pool="ingest")
+    @without_values
     def batch(
         context: dg.AssetExecutionContext, lake: LakeResource, landing: LandingResource, notifications: NotificationsResource
     ) -> Iterator[StepEvent]:

@@ -11,6 +11,7 @@ from dagster import DagsterRunStatus, RunsFilter
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
+from lake_assets.guard import without_values
 from lake_assets.jobs import GOES_ON
 from resources.notifications import NotificationsResource
 
@@ -30,6 +31,7 @@ def landed_sensor(ingest: IngestJob) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts an ingest run when S3 has told of new objects, or when the last run failed or left batches waiting.",
     )
+    @without_values
     def landed(
         context: dg.SensorEvaluationContext, notifications: NotificationsResource
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
