@@ -18,6 +18,7 @@ import psycopg
 from pyspark.sql import functions as sf
 
 from demo.cloud.ministack import client
+from demo.lake_keys import KeySearch
 from demo.leakscan import ScanReport
 from demo.platform.traffic import Traffic
 from demo.stack import Stack
@@ -88,6 +89,7 @@ class Account:
     latency_s: dict[str, float]
     runs: int
     leaks: ScanReport | None = field(default=None)
+    keys: KeySearch | None = field(default=None)
 
     @property
     def events_bronze(self) -> int:
@@ -114,6 +116,8 @@ class Account:
         found += [f"gold/{table} is empty" for table, rows in self.gold.items() if not rows]
         if self.leaks is None or not self.leaks.ok:
             found.append("the search for leaks found something, or missed one of its own controls")
+        if self.keys is None or not self.keys.ok:
+            found.append("a process of the lake holds a key of the platform, or could not be searched for one")
         return found
 
     @property
@@ -133,6 +137,7 @@ class Account:
             "manifests_ok": self.verdicts.get("agrees", 0),
             "manifests_bad": sum(n for verdict, n in self.verdicts.items() if verdict != "agrees"),
             "leaks": self.leaks.hits if self.leaks else None,
+            "keys_in_lake": len(self.keys.found) if self.keys else None,
             "gold": self.gold,
             "latency_s": self.latency_s,
             "ingest_runs": self.runs,
@@ -153,6 +158,7 @@ class Account:
             f"  gold: {', '.join(f'{name} {rows:,}' for name, rows in self.gold.items())} rows",
             f"  from commit to visible in silver: p50 {self.latency_s['p50']:.0f} s, p95 {self.latency_s['p95']:.0f} s, of {self.latency_s['sample']:,} inserts",
             f"  leaks: {report['leaks']}" + (f" ({self.leaks.summary()})" if self.leaks else ""),
+            f"  keys of the platform in the lake: {report['keys_in_lake']}" + (f" ({self.keys.summary()})" if self.keys else ""),
             f"  {elapsed:.0f} s in all, {peak_bytes / 2**30:.1f} GiB of memory at the most",
         ]
         if self.problems:

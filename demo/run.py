@@ -77,6 +77,8 @@ def _through(console: Console, stack: Stack, lake: Lake, rows: int, seed: int) -
         stack.write_pages()
     with console.phase("account", "account for every event"):
         account = take_account(stack, lake, traffic, len(runs.finished("ingest")))
+    with console.phase("keys", "search the memory of the lake's processes for the platform's keys"):
+        account.keys = stack.search_lake_for_keys()
     with console.phase("leaks", "search everything that left for the platform's plain values"):
         needles = plain_values(stack.env["PLATFORM_DATABASE_URL"], stack.data_key)
         account.leaks = scan_demo(

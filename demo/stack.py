@@ -9,24 +9,33 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import psycopg
 
 from demo.cloud.ministack import Ministack
 from demo.cloud.postgres import Postgres
-from demo.cloud.provision import provision, unwrap_data_key
+from demo.cloud.provision import provision, read_pseudonym_key, unwrap_data_key
 from demo.errors import DemoError
+from demo.lake_keys import KeySearch, family, forms_of, search_processes
 from demo.platform import migrate
-from demo.processes import LOOPBACK, Child, Supervisor, accepts, free_port, require_free_port
+from demo.processes import Child, Supervisor, require_free_port
+from resources.ports import LOOPBACK, accepts, free_port
 
 ROOT = Path(__file__).parent.parent
+PLATFORM_ONLY = ("PLATFORM_", "PUBLISHER_", "LAKE_STREAM")
+LAKE_PROCESSES = ("spark", "code", "dagster", "ui")
+CONTROL = "PUSHLAKE_CONTROL"
+"""Every process of the lake has it in its environment, so that the search for keys can prove that it looks."""
+
 STATE = Path(os.environ.get("PUSHLAKE_STATE", ROOT / ".lake")).resolve()
 BIN = Path(sys.executable).parent
 FIREHOSE_SECONDS = 5
@@ -80,11 +89,29 @@ class Stack:
             **provision(cloud.result().environment()),
             "PLATFORM_DATABASE_URL": database.result().create_database("platform"),
             "CONTRACTS_DIR": str(ROOT / "contracts"),
+            CONTROL: secrets.token_hex(16),
             "PYTHONUNBUFFERED": "1",
         }
         self.data_key = unwrap_data_key(self.env)
         migrate(self.env["PLATFORM_DATABASE_URL"])
         self.publisher("install")
+
+    @property
+    def lake_env(self) -> dict[str, str]:
+        """What the lake's processes are given: nothing of the platform's, whose database and keys they must never reach."""
+        return {name: value for name, value in self.env.items() if not name.startswith(PLATFORM_ONLY)}
+
+    def search_lake_for_keys(self) -> KeySearch:
+        """Searches every process of the lake for the platform's two keys and the password of its database."""
+        password = urlsplit(self.env["PLATFORM_DATABASE_URL"]).password or ""
+        assert password, "without a password there is nothing to keep from the lake"
+        needles = {
+            "the data key": forms_of(self.data_key),
+            "the pseudonym key": forms_of(read_pseudonym_key(self.env)),
+            "the database's password": [password.encode()],
+        }
+        lake = {child.name: family(child.pid) for child in self.supervisor.children if child.name in LAKE_PROCESSES}
+        return search_processes(lake, needles, self.env[CONTROL].encode())
 
     def start_publisher(self) -> None:
         """The relay, and the Firehose that drains the stream into the landing bucket."""
@@ -113,7 +140,7 @@ class Stack:
             "--folder",
             self.folder / "spark",
         ]
-        return self.supervisor.start("spark", command, env=self.env, cwd=ROOT)
+        return self.supervisor.start("spark", command, env=self.lake_env, cwd=ROOT)
 
     def wait_spark(self, child: Child) -> None:
         port = int(self.env["SPARK_REMOTE"].rsplit(":", 1)[1])
@@ -129,17 +156,17 @@ class Stack:
         location = {"host": LOOPBACK, "port": port, "location_name": "lake"}
         self.workspace.write_text(json.dumps({"load_from": [{"grpc_server": location}]}), encoding="utf-8")
         command = [BIN / "dagster", "api", "grpc", "-m", "lake_assets.definitions", "-h", LOOPBACK, "-p", str(port)]
-        self.code = self.supervisor.start("code", command, env=self.env, cwd=ROOT)
+        self.code = self.supervisor.start("code", command, env=self.lake_env, cwd=ROOT)
         self.code_port = port
 
     def start_dagster(self, *, ui_port: int | None = None) -> None:
         """The daemon (sensors, queue, automation), and the UI where a port is given. The lake's tables must be there."""
         assert self.code is not None
         self.code.wait_ready(lambda: accepts(self.code_port), 120)
-        self.supervisor.start("dagster", [BIN / "dagster-daemon", "run", "-w", self.workspace], env=self.env, cwd=ROOT)
+        self.supervisor.start("dagster", [BIN / "dagster-daemon", "run", "-w", self.workspace], env=self.lake_env, cwd=ROOT)
         if ui_port is not None:
             command = [BIN / "dagster-webserver", "-w", self.workspace, "-h", LOOPBACK, "-p", str(ui_port)]
-            self.supervisor.start("ui", command, env=self.env, cwd=ROOT).wait_ready(lambda: accepts(ui_port), 120)
+            self.supervisor.start("ui", command, env=self.lake_env, cwd=ROOT).wait_ready(lambda: accepts(ui_port), 120)
 
     @property
     def workspace(self) -> Path:

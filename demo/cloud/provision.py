@@ -68,6 +68,12 @@ def unwrap_data_key(environment: Mapping[str, str]) -> bytes:
     return bytes(kms.decrypt(CiphertextBlob=base64.b64decode(wrapped))["Plaintext"])
 
 
+def read_pseudonym_key(environment: Mapping[str, str]) -> bytes:
+    """The key of pseudonyms, as the publisher reads it."""
+    secret = client("secretsmanager", environment).get_secret_value(SecretId=environment["PUBLISHER_PSEUDONYM_SECRET"])
+    return base64.b64decode(json.loads(secret["SecretString"])["key"])
+
+
 def _bucket(s3: Any, name: str, region: str) -> None:
     with suppress(s3.exceptions.BucketAlreadyOwnedByYou, s3.exceptions.BucketAlreadyExists):
         s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})

@@ -26,6 +26,7 @@ from lake_assets.silver.history import history_progress, update_history
 from lake_assets.transforms.events import typed_events
 from lake_assets.transforms.fields import EntityRule
 from lake_assets.transforms.rules import rules_of
+from lake_assets.transforms.winners import winners
 from publisher import wire
 from publisher.contracts import Contract
 from resources.spark import as_micros
@@ -36,6 +37,8 @@ from tests.unit.lake.make_events import START, event, line, signed
 ENTITY = "debts"
 KEYS = 40
 GENERATIONS = count(1)
+VERSIONS = ("0.9.0", "1.9.0", "1.10.0", "10.0.0")
+"""As text they would come in another order."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ def make_events(rule: EntityRule, seed: int) -> list[dict[str, Any]]:
         at = START + timedelta(minutes=seq + rng.randrange(-30, 30))
         events.append(event(rule, key, seq, op=op, at=at))
         if rng.random() < 0.05:
-            events.append(event(rule, key, seq, op=rng.choice(("update", "delete")), salt=3, at=at))
+            other = event(rule, key, seq, op=rng.choice(("update", "delete")), salt=3, at=at)
+            events.append({**other, "contract": rng.choice(VERSIONS)})
     return events
 
 
@@ -147,6 +151,26 @@ def test_any_order_repetition_and_split_gives_the_same_tables(data: st.DataObjec
     ]
     assert set(rows) == expected_history(events)
     assert len(rows) == len(expected_history(events))
+
+
+def test_who_wins_is_told_by_position_then_version_then_digest(lake: Lake, contract: Contract) -> None:
+    """Thousands of groups in one query, as many as examples of a property: few positions, so that version and digest decide."""
+    rule, rng = rules_of({ENTITY: contract})[ENTITY], random.Random(11)
+    events = [
+        {**event(rule, key, rng.randrange(1, 4), op=rng.choice(("update", "delete")), salt=rng.randrange(3)), "contract": version}
+        for key in range(1500)
+        for version in rng.choices(VERSIONS, k=rng.randrange(1, 7))
+    ]
+    lines = lake.tables.spark.createDataFrame([("o", line(built).decode()) for built in events], "object STRING, line STRING")
+    won = winners(typed_events(lines, rule, 1), "_key").select("_key", "_seq", "_contract", "_digest").collect()
+    best: dict[str, dict[str, Any]] = {}
+    for built in events:
+        if built["key"] not in best or order(built) > order(best[built["key"]]):
+            best[built["key"]] = built
+    assert {(row._key, row._seq, row._contract, row._digest) for row in won} == {
+        (key, built["seq"], built["contract"], order(built)[2]) for key, built in best.items()
+    }
+    assert len(won) == 1500
 
 
 def test_a_position_with_two_contents_is_counted_and_a_repeated_merge_changes_nothing(lake: Lake, contract: Contract) -> None:
