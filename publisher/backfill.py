@@ -69,8 +69,10 @@ def backfill(
                 stop.wait(0.1)
                 continue
             try:
-                progress = _chunk(connection, statement, sql.contract, max(1, chunk_rows >> min(failures, 6)), progress.rows)
-                failures = 0
+                next_one = _chunk(connection, statement, sql.contract, max(1, chunk_rows >> min(failures, 6)), progress.rows)
+                if next_one is None:
+                    begin(connection, sql.table, sql.contract)
+                progress, failures = next_one or Progress(entity, 0, done=False), 0
             except BUSY:
                 failures += 1
                 stop.wait(random.uniform(0, min(5.0, 0.1 * 2 ** min(failures, 8))))  # noqa: S311
@@ -101,15 +103,18 @@ def due(connection: Connection) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
-def _chunk(connection: Connection, statement: str, contract: Contract, rows: int, before: int) -> Progress:
+def _chunk(connection: Connection, statement: str, contract: Contract, rows: int, before: int) -> Progress | None:
+    """One chunk; None when the backfill was demanded anew since it began, by an epoch or an installation."""
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         connection.execute(LOCK_TIMEOUT)
         connection.execute("SELECT pg_current_xact_id()")  # before nextval: see manifest.py
         state = connection.execute(
-            "SELECT position, upto FROM publisher.backfills WHERE entity = %s FOR UPDATE", [contract.entity]
+            "SELECT position, upto, started_at FROM publisher.backfills WHERE entity = %s FOR UPDATE", [contract.entity]
         ).fetchone()
-        position, upto = state if state else (None, None)
+        position, upto, started_at = state or (None, None, None)
+        if started_at is None:
+            return None
         written, last = 0, None
         if upto is not None:
             result = connection.execute(literal(statement), {"after": position, "upto": upto, "rows": rows}).fetchone()

@@ -93,7 +93,9 @@ def raise_epoch(connection: Connection, reason: str) -> int:
         connection.execute(SUPERSEDE)
         connection.execute(RENUMBER)
         connection.execute("DELETE FROM publisher.claims")
-        connection.execute("UPDATE publisher.backfills SET due = 'a new epoch began', position = NULL, upto = NULL")
+        connection.execute(
+            "UPDATE publisher.backfills SET due = 'a new epoch began', position = NULL, upto = NULL, started_at = NULL"
+        )
         connection.execute(
             "INSERT INTO publisher.backfills (entity, due) SELECT DISTINCT entity, 'a new epoch began' FROM publisher.captured"
             " ON CONFLICT (entity) DO NOTHING"

@@ -149,10 +149,10 @@ def _note_rewrites(connection: Connection, sqls: list[EntitySql]) -> None:
 
 
 def _demand_backfill(connection: Connection, entity: str, why: str) -> None:
-    """From the start: a position that an earlier one reached says nothing any more."""
+    """From the start: a position that an earlier one reached says nothing any more, and one that is under way begins anew."""
     connection.execute(
         "INSERT INTO publisher.backfills (entity, due) VALUES (%s, %s)"
-        " ON CONFLICT (entity) DO UPDATE SET due = excluded.due, position = NULL, upto = NULL",
+        " ON CONFLICT (entity) DO UPDATE SET due = excluded.due, position = NULL, upto = NULL, started_at = NULL",
         [entity, why],
     )
 

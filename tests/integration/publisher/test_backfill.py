@@ -16,9 +16,11 @@ from publisher.backfill import BACKFILL_LOCK, Progress, backfill, due
 from publisher.capture import check_installation, install
 from publisher.contracts import Contract
 from publisher.database import Connection, connect
+from publisher.epoch import raise_epoch
 from publisher.errors import InstallError
 from publisher.relay import Summary
 from publisher.sinks import MemorySink
+from publisher.wire import EPOCH_BITS
 from tests.integration.publisher.platform import Platform
 
 
@@ -51,6 +53,24 @@ def test_every_row_is_sent_as_a_snapshot_with_its_subject(
         assert (row.row, row.subject) == (live[row.entity, row.key].row, live[row.entity, row.key].subject)
     run_relay(sink)
     assert [json.loads(line)["op"] for line in sink.lines] == ["snapshot"] * 14
+
+
+def test_a_backfill_that_is_demanded_anew_while_it_runs_begins_anew(
+    session: Connection, platform: Platform, contracts: dict[str, Contract], captured: str
+) -> None:
+    fill(platform, 300)
+    platform.clear()
+    raised = []
+
+    def raise_once(progress: Progress) -> None:
+        if not raised and progress.rows >= 100:
+            with connect(captured, "epoch") as other:
+                raised.append(raise_epoch(other, "a test"))
+
+    assert backfill(session, contracts, "creditors", chunk_rows=100, report=raise_once) == Progress("creditors", 300, done=True)
+    sent = [row.seq >> EPOCH_BITS for row in platform.outbox()]
+    assert sent.count(raised[0]) >= 300, "all of it in the new epoch"
+    assert "creditors" not in due(session)
 
 
 def test_a_stopped_backfill_goes_on_where_it_was(session: Connection, platform: Platform, contracts: dict[str, Contract]) -> None:
