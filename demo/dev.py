@@ -11,8 +11,9 @@ import threading
 from demo.account import Lake
 from demo.console import Console
 from demo.platform.traffic import Traffic
-from demo.processes import LOOPBACK, Supervisor, require_free_port
+from demo.processes import Supervisor, require_free_port
 from demo.stack import STATE, Stack, port_of
+from resources.ports import LOOPBACK
 from resources.settings import cadence
 
 CADENCE = "* * * * *"

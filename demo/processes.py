@@ -25,9 +25,9 @@ from types import TracebackType
 from typing import IO, Any
 
 from demo.errors import PortTaken, ProcessFailed
+from resources.ports import LOOPBACK
 
 STOP_SECONDS = 10.0
-LOOPBACK = "127.0.0.1"
 
 
 @dataclass
@@ -184,13 +184,6 @@ class Supervisor:
         self.stop_all()
 
 
-def free_port() -> int:
-    """A port on the loopback interface that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
-
-
 def require_free_port(port: int, what: str, setting: str) -> int:
     """Returns `port`; raises PortTaken, which names the setting that moves it, if somebody listens there."""
     with socket.socket() as probe:
@@ -201,13 +194,6 @@ def require_free_port(port: int, what: str, setting: str) -> int:
         except OSError as error:
             raise PortTaken(port, what, setting) from error
     return port
-
-
-def accepts(port: int) -> bool:
-    """Whether somebody accepts connections on the loopback port."""
-    with socket.socket() as probe:
-        probe.settimeout(1.0)
-        return probe.connect_ex((LOOPBACK, port)) == 0
 
 
 class _Reaper:

@@ -56,17 +56,6 @@ class Landing:
             raise
         return LandedObject(key, unquoted(seen["ETag"]), seen["ContentLength"], seen["LastModified"])
 
-    def get(self, key: str, etag: str | None = None) -> bytes | None:
-        """The object's bytes, or None if it is gone, or is no longer the version of `etag`."""
-        try:
-            if etag:
-                return self._s3.get_object(Bucket=self.bucket, Key=key, IfMatch=f'"{etag}"')["Body"].read()
-            return self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
-        except self._s3.exceptions.ClientError as error:
-            if _is_absence(error):
-                return None
-            raise
-
     def etag(self, key: str) -> str | None:
         """The object's etag now, or None if it is gone."""
         seen = self.head(key)

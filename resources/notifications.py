@@ -56,15 +56,9 @@ class Notifications:
 
     def approximate_depth(self) -> int:
         """How many messages wait, about; those that somebody has received and not deleted are not counted."""
-        return self._count("ApproximateNumberOfMessages")
-
-    def peek(self) -> int:
-        """How many messages are there, received ones included: whether there is any reason to look."""
-        return self._count("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-
-    def _count(self, *names: QueueAttributeNameType) -> int:
-        answer = self._sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=names)
-        return sum(int(answer["Attributes"][name]) for name in names)
+        name: QueueAttributeNameType = "ApproximateNumberOfMessages"
+        answer = self._sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=[name])
+        return int(answer["Attributes"][name])
 
     def receive(
         self, *, at_most: int = 1000, seconds: float = 20.0, hidden_seconds: int = 300, wait_seconds: int = 0

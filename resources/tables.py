@@ -178,12 +178,6 @@ class LakeTables:
             last = self.spark.sql(f"DESCRIBE HISTORY {self.sql_name(layer, name)} LIMIT 1").collect()
             return int(last[0].version)
 
-    def size_bytes(self, layer: str, name: str) -> int:
-        """The bytes of the table's current files: whether a MERGE into it is small work."""
-        with spark_errors(f"reading the size of {layer}/{name}"):
-            detail = self.spark.sql(f"DESCRIBE DETAIL {self.sql_name(layer, name)}").collect()
-            return int(detail[0].sizeInBytes)
-
     @contextmanager
     def _settings(self, settings: Mapping[str, str]) -> Iterator[None]:
         """Settings of the session for one statement. A transaction id that stays set skips the next MERGE, in silence."""

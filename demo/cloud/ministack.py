@@ -21,7 +21,8 @@ import boto3
 from botocore.config import Config
 
 from demo.errors import ProcessFailed
-from demo.processes import LOOPBACK, Child, free_port, require_free_port, start
+from demo.processes import Child, require_free_port, start
+from resources.ports import LOOPBACK, free_port
 
 REGION = "eu-west-2"
 SERVICES = ("s3", "sqs", "kinesis", "kms", "secretsmanager")

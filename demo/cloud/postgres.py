@@ -27,7 +27,8 @@ import psycopg
 from psycopg import sql
 
 from demo.errors import ProcessFailed
-from demo.processes import LOOPBACK, Child, as_user, free_port, start
+from demo.processes import Child, as_user, start
+from resources.ports import LOOPBACK, free_port
 
 VERSION = 18
 SUPERUSER = "platform"

@@ -18,8 +18,8 @@ from pyspark.sql import functions as sf
 
 from lake_assets.transforms.fields import MAX_SEQ, PLAIN, EntityRule, FieldRule, Rules
 from lake_assets.transforms.validate import MAX_VALUE_BYTES
+from publisher.contracts.model import PSEUDONYM_PATTERN
 
-PSEUDONYM_FORM = "[0-9a-f]{32}"
 _INTEGER = "(?:0|-?[1-9][0-9]{0,18})"
 _DATE = "(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME = _DATE + "T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
@@ -69,8 +69,8 @@ def _quoted(field: FieldRule) -> str:
         return f'"{_TIME}"'
     if field.values is not None:
         return '"(?:' + "|".join(map(re.escape, field.values)) + ')"'
-    if field.pattern == f"^{PSEUDONYM_FORM}$":
-        return f'"{PSEUDONYM_FORM}"'
+    if field.pattern == PSEUDONYM_PATTERN:
+        return f'"{PSEUDONYM_PATTERN.strip("^$")}"'
     return f'"{PLAIN.pattern}"'
 
 
@@ -114,7 +114,7 @@ def _allows(text: Column, field: FieldRule) -> Column | None:
             checks.append(number % field.step == 0)
     elif field.type in ("date", "timestamp"):
         checks.append(text.try_cast(field.type).isNotNull())
-    if field.pattern is not None and field.pattern != f"^{PSEUDONYM_FORM}$":
+    if field.pattern is not None and field.pattern != PSEUDONYM_PATTERN:
         checks.append(text.rlike(rf"\A(?:{field.pattern})\z"))
     if not checks:
         return None

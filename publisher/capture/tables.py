@@ -8,8 +8,6 @@ right on the outbox, and cannot read it.
 
 from __future__ import annotations
 
-OUTBOX_COLUMNS = "seq, entity, op, key, subject, row, captured_at"
-
 TABLES = """
 CREATE SCHEMA IF NOT EXISTS publisher;
 

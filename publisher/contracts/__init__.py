@@ -6,7 +6,6 @@ model.py is what all others use, vocabulary/ how a value is derived. check.py is
 """
 
 from publisher.contracts.check import check_contracts, load_contracts
-from publisher.contracts.database import check_database_columns
 from publisher.contracts.model import (
     Contract,
     Derivation,
@@ -27,7 +26,6 @@ __all__ = [
     "SourceColumn",
     "SubjectStep",
     "check_contracts",
-    "check_database_columns",
     "load_contracts",
     "render_page",
 ]

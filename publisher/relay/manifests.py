@@ -17,7 +17,6 @@ from publisher.manifest import ManifestEvent
 logger = logging.getLogger("publisher.relay")
 
 PURGE_SECONDS = 600.0
-OVERDUE_SECONDS = 60.0
 
 
 class Manifests:

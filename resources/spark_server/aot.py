@@ -11,9 +11,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from resources.ports import free_port
 from resources.spark_server.jvm import Jvm
 from resources.spark_server.layout import Layout
-from resources.spark_server.server import SparkServer, free_port
+from resources.spark_server.server import SparkServer
 
 _ASSEMBLY_SECONDS = 300.0
 """After the training the JVM writes the cache before it ends; that takes longer than an ordinary stop."""

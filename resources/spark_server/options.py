@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from resources.ports import LOOPBACK
 from resources.spark_server.jvm import Jvm
 from resources.table_schema import INDEXED
 
 MAIN_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
-LOOPBACK = "127.0.0.1"
 
 _OPENED = (
     *("java.lang", "java.lang.invoke", "java.lang.reflect", "java.io", "java.net", "java.nio", "java.util"),

@@ -12,8 +12,9 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from resources.ports import accepts
 from resources.spark_server.layout import Layout
-from resources.spark_server.server import STOP_SECONDS, listening
+from resources.spark_server.server import STOP_SECONDS
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Running:
 
     @property
     def ready(self) -> bool:
-        return self.alive and listening(self.port)
+        return self.alive and accepts(self.port)
 
 
 def path(layout: Layout) -> Path:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -17,26 +16,13 @@ from pathlib import Path
 from typing import Self
 
 from resources.errors import ServerFailed, SetUpFailed
+from resources.ports import LOOPBACK, accepts
 from resources.spark_server.jvm import Jvm
 from resources.spark_server.layout import HERE, Layout
-from resources.spark_server.options import LOOPBACK, MAIN_CLASS, java_options, spark_settings
+from resources.spark_server.options import MAIN_CLASS, java_options, spark_settings
 
 START_SECONDS = 120.0
 STOP_SECONDS = 15.0
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def listening(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex((LOOPBACK, port)) == 0
 
 
 class SparkServer:
@@ -80,7 +66,7 @@ class SparkServer:
         """Starts the JVM and returns at once. Raises SetUpFailed without jars, ServerFailed if the port is taken."""
         if not any(self._layout.jars.glob("*.jar")):
             raise SetUpFailed("The Spark server's jars are missing: run `python -m resources.spark_server prepare`.")
-        if listening(self.port):
+        if accepts(self.port):
             raise ServerFailed(f"Port {self.port} is taken: stop what listens there, or name another with --port.")
         scratch = self._layout.server / str(self.port)
         scratch.mkdir(parents=True, exist_ok=True)
@@ -109,7 +95,7 @@ class SparkServer:
         """
         began = time.monotonic()
         while (waited := time.monotonic() - began) < seconds:
-            if listening(self.port) or (over and over.is_set()):
+            if accepts(self.port) or (over and over.is_set()):
                 return waited
             code = self._process.poll() if self._process else None
             if self._process is None or code is not None:

@@ -21,9 +21,9 @@ import pytest
 
 from demo.cloud.ministack import Ministack
 from demo.cloud.provision import provision, unwrap_data_key
-from demo.processes import free_port
 from publisher.cli import cli, main
 from publisher.keys import encrypt
+from resources.ports import free_port
 from tests.integration.publisher.platform import Platform
 from tests.integration.publisher.relays import by_key, wait_for
 from tests.integration.publisher.test_sinks import Stream

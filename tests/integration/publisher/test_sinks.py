@@ -110,7 +110,7 @@ def test_a_stream_that_is_not_there_fails_each_record_and_is_said_at_the_start(s
 
 
 def test_a_cloud_that_does_not_answer_fails_each_record(cloud: Ministack, monkeypatch: pytest.MonkeyPatch) -> None:
-    from demo.processes import free_port
+    from resources.ports import free_port
 
     for name, value in {**cloud.environment(), "AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}"}.items():
         monkeypatch.setenv(name, value)

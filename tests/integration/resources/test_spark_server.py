@@ -16,9 +16,9 @@ from pyspark.sql import SparkSession
 
 from demo.cloud.ministack import Ministack
 from resources.lease import WriterLease
+from resources.ports import free_port
 from resources.spark_server.commands import prepare
 from resources.spark_server.layout import default_layout
-from resources.spark_server.server import free_port
 
 
 def test_a_delta_table_in_a_folder_is_written_and_read(spark: SparkSession, lake_uri: str) -> None:

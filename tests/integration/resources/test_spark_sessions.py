@@ -9,8 +9,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from resources.errors import ServerFailed, SparkFailed
+from resources.ports import free_port
 from resources.spark import SparkConnectResource, close_session, open_session, session_id, spark_errors
-from resources.spark_server.server import free_port
 from tests.fixtures.spark import SparkTestServer
 
 SLOW = "SELECT count(*) FROM range(0, 100000000000, 1, 2) WHERE hash(id) = 1"

@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from demo.errors import PortTaken, ProcessFailed
-from demo.processes import LOOPBACK, Supervisor, accepts, free_port, require_free_port, start
+from demo.processes import Supervisor, require_free_port, start
+from resources.ports import LOOPBACK, accepts, free_port
 
 ROOT = Path(__file__).parents[3]
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
