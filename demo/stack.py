@@ -6,7 +6,6 @@ run (run.py).
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -26,6 +25,7 @@ from demo.cloud.postgres import Postgres
 from demo.cloud.provision import provision, read_pseudonym_key, unwrap_data_key
 from demo.errors import DemoError
 from demo.lake_keys import KeySearch, family, forms_of, search_processes
+from demo.own_folder import own_folder
 from demo.platform import migrate
 from demo.processes import Child, Supervisor, require_free_port
 from resources.ports import LOOPBACK, accepts, free_port
@@ -59,22 +59,8 @@ class Stack:
 
     @classmethod
     def prepare(cls, supervisor: Supervisor, name: str) -> Stack:
-        """An empty folder for this run: what an earlier one left belongs to a cloud that is gone.
-
-        Raises DemoError where it cannot be made, and before anything is removed where another process runs in it.
-        """
-        folder = STATE / name
-        try:
-            STATE.mkdir(parents=True, exist_ok=True)
-            _lock(folder)
-            if folder.exists():
-                shutil.rmtree(folder)
-            (folder / "logs").mkdir(parents=True)
-        except OSError as error:
-            raise DemoError(
-                f"{folder} cannot be made ({error.strerror}): set PUSHLAKE_STATE to a folder that you may write to."
-            ) from None
-        return cls(supervisor, folder)
+        """A stack in an empty folder of its own. Raises DemoError where it cannot be had."""
+        return cls(supervisor, own_folder(STATE / name))
 
     def start_platform(self) -> None:
         """The local cloud and PostgreSQL beside each other, then what they must hold: buckets, keys, the schema, triggers."""
@@ -218,22 +204,6 @@ class Stack:
                 continue
         self.peak_bytes = max(self.peak_bytes, now)
         return now
-
-
-def _lock(folder: Path) -> None:
-    """Takes the lock on a folder, beside it since the folder itself is removed. It goes with this process, however that ends."""
-    lock = os.open(folder.with_name(f"{folder.name}.lock"), os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = os.read(lock, 20).decode().strip() or "just started"
-        os.close(lock)
-        raise DemoError(
-            f"Another process ({owner}) runs in {folder}: wait for its end or end it, or set PUSHLAKE_STATE to another folder "
-            "for this one."
-        ) from None
-    os.truncate(lock, 0)
-    os.write(lock, str(os.getpid()).encode())
 
 
 def port_of(setting: str) -> int | None:

@@ -22,7 +22,8 @@ from lake_assets.gold.check import LAYERS
 from lake_assets.gold.errors import GrainBroken
 from lake_assets.gold.load import load_gold
 from lake_assets.gold.model import SUPPRESSED, GoldTable, SmallestCell
-from lake_assets.gold.reads import DIALECT, table_key
+from lake_assets.gold.reads import table_key
+from lake_assets.gold.words import DIALECT
 from resources.errors import SparkFailed
 from resources.spark import spark_errors
 from resources.tables import LakeTables

@@ -22,8 +22,9 @@ from lake_assets.gold import check, promises
 from lake_assets.gold.errors import GoldFilesBroken
 from lake_assets.gold.header import read_header
 from lake_assets.gold.model import SUPPRESSED, GoldColumn, GoldTable, Header, Read
-from lake_assets.gold.reads import DIALECT, reads_of, table_key
+from lake_assets.gold.reads import reads_of, table_key
 from lake_assets.gold.schema import Columns, silver_tables
+from lake_assets.gold.words import DIALECT
 from publisher.contracts import Contract, Problem
 
 GOLD_DIR = Path(__file__).parent

@@ -1,7 +1,7 @@
 """Which columns each output column of a query depends on: by value, and by influence.
 
 Belongs here: the walk through a query's scopes. Not here: what stands behind a silver column (lineage), whether a query is allowed
-(check.py).
+(check.py), how an expression is written (words.py).
 
 A column in an expression is a *value* read, also within CASE or a FILTER. What decides which rows reach the expression is an
 *influence*: WHERE, JOIN … ON, HAVING, GROUP BY of an aggregate, PARTITION BY of a window. A `count(*)` reads the key of what
@@ -17,8 +17,7 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, build_scope
 
 from lake_assets.gold.model import Read, ReadKind
-
-DIALECT = "spark"
+from lake_assets.gold.words import clause_text, describe, sql_text
 
 
 @dataclass(frozen=True)
@@ -226,36 +225,3 @@ def _names(scope: Scope) -> list[str]:
 
 def _with_step(leaf: Leaf, step: str | None) -> Leaf:
     return leaf if step is None else Leaf(leaf.table, leaf.column, leaf.kind, (*leaf.steps, step))
-
-
-def describe(expression: exp.Expr, name: str) -> str | None:
-    """`by_preference = case … end`; None where a column is only passed on."""
-    if isinstance(expression, exp.Column) and expression.name == name:
-        return None
-    return f"{name} = {sql_text(expression)}"
-
-
-def sql_text(expression: exp.Expr, *, qualified: bool = False) -> str:
-    """An expression as an analyst would write it: functions in lower case, no qualifiers where the names say enough."""
-    plain = expression.copy().transform(_not_null)
-    if not qualified:
-        for column in plain.find_all(exp.Column):
-            column.set("table", None)
-    text = plain.sql(dialect=DIALECT, normalize_functions="lower", comments=False).strip()
-    return text.replace("CURRENT_DATE", "current_date()")
-
-
-def _not_null(node: exp.Expr) -> exp.Expr:
-    """`NOT x IS NULL`, as sqlglot writes it, back to `x IS NOT NULL`."""
-    if isinstance(node, exp.Not) and isinstance(node.this, exp.Is) and isinstance(node.this.expression, exp.Null):
-        return exp.Is(this=node.this.this, expression=exp.Not(this=exp.Null()))
-    return node
-
-
-def clause_text(clause: exp.Expr) -> str:
-    """`where status = 'active'`, `group by month, method`."""
-    if isinstance(clause, (exp.Where, exp.Having, exp.Qualify)):
-        return f"{clause.key} {sql_text(clause.this)}"
-    if isinstance(clause, (exp.Group, exp.Order)):
-        return f"{clause.key} by {', '.join(sql_text(part) for part in clause.expressions)}"
-    return sql_text(clause)
