@@ -37,7 +37,7 @@ lock:  ## Resolve the dependencies anew and write requirements.lock.
 	@$(BIN)/uv export --quiet --frozen --all-extras --all-groups --no-emit-workspace --no-header --no-annotate -o requirements.lock
 
 clean:  ## Remove the demo's state, but not what set-up downloaded.
-	@rm -rf .lake/run
+	@rm -rf .lake/run .lake/dev
 
 $(READY): requirements.lock pyproject.toml publisher/pyproject.toml
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 15) or sys.exit("Pushlake needs Python 3.11 to 3.14, and $(PYTHON) is %d.%d: call make with PYTHON=python3.12, say." % sys.version_info[:2])'

@@ -23,8 +23,9 @@ from publisher import backfill as backfilling
 from publisher import deadletters, manifest, status
 from publisher.capture import check_installation
 from publisher.capture import install as install_capture
-from publisher.contracts import check_contracts, load_contracts
+from publisher.contracts import check_contracts, load_contracts, render_page
 from publisher.contracts.diff_command import contracts_diff, contracts_lock
+from publisher.contracts.history import approved_in_words, signed_versions
 from publisher.contracts.release_command import contracts_history, contracts_release
 from publisher.database import Connection, connect, translate
 from publisher.epoch import raise_epoch
@@ -56,6 +57,10 @@ def contracts_check() -> None:
     """Say everything that is wrong with the contracts, with file, field and remedy."""
     directory = _settings().contracts_dir
     problems = check_contracts(directory)
+    try:
+        signed_versions(directory)
+    except ContractError as error:
+        problems += error.problems
     for problem in problems:
         click.echo(str(problem), err=True)
     if problems:
@@ -67,16 +72,16 @@ def contracts_check() -> None:
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it there, instead of to the terminal.")
 def contracts_page(output: Path | None) -> None:
     """The page for a data-protection officer: what leaves, what never does, what links to what."""
-    from publisher.contracts import render_page
-    from publisher.contracts.history import approved_in_words
-
     directory = _settings().contracts_dir
     page = render_page(load_contracts(directory), approved_in_words(directory))
     if output is None:
         click.echo(page)
     else:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(page, encoding="utf-8")
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            output.write_text(page, encoding="utf-8")
+        except OSError as error:
+            raise click.UsageError(f"{output} cannot be written ({error.strerror}): name a file that may be.") from None
         click.echo(f"written to {output}")
 
 

@@ -15,17 +15,16 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import dagster as dg
 
 from resources.errors import ResourceError, ServerFailed, SparkFailed
+from resources.ports import address_of
 from resources.settings import setting
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, SparkSession
 
-DEFAULT_PORT = 15002
 SMALL_WORK: Mapping[str, str] = {
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
@@ -68,10 +67,7 @@ class SparkConnectResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 def open_session(remote: str, name: str | None = None) -> SparkSession:
     """Connects to `remote` (`sc://host:port`); raises ServerFailed in one sentence if nothing answers there."""
-    host_and_port = urlsplit(remote)
-    if host_and_port.scheme != "sc" or not host_and_port.hostname:
-        raise ServerFailed("SPARK_REMOTE must be of the form sc://host:port.")
-    address = (host_and_port.hostname, host_and_port.port or DEFAULT_PORT)
+    address = address_of(remote)
     try:
         socket.create_connection(address, timeout=10).close()  # PySpark's own client tries for ten minutes
     except OSError:

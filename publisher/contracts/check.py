@@ -46,7 +46,7 @@ def read_folder(directory: Path) -> list[ContractSource]:
             sources.append(ContractSource(file.name, problems=[problem]))
     if not sources:
         message = "the folder has no contract" if directory.is_dir() else "there is no such folder"
-        problem = Problem(directory.name, 0, "", message, "Set CONTRACTS_DIR to the folder that holds <entity>.yaml")
+        problem = Problem(str(directory), 0, "", message, "Set CONTRACTS_DIR to the folder that holds <entity>.yaml")
         sources.append(ContractSource(directory.name, problems=[problem]))
     return sources
 

@@ -7,6 +7,7 @@ look (page.css is shared with other pages, officer.css is this one's). The page 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from html import escape
 from importlib.resources import files
 
@@ -121,7 +122,9 @@ def _entity(contract: Contract, approved: str) -> str:
 def _facts(contract: Contract, approved: str) -> str:
     if contract.subject:
         way = " → ".join(f"<code>{escape(f'{step.table}.{step.column}')}</code>" for step in contract.subject)
-        person = f"A person. Each message names that person by a code, found by way of {way}, so that an erasure finds all of it."
+        person = (
+            f"A person. Each message names that person by a code, found by way of {way}, so that an erasure can find all of it."
+        )
     else:
         person = "No person."
     facts = {
@@ -130,13 +133,16 @@ def _facts(contract: Contract, approved: str) -> str:
         "Limits": escape(contract.limitations),
         "Responsible": escape(contract.owner),
         "Approved": escape(approved),
-        "Kept for": f"{days(contract.retention_days)} in the lake",
-        "Erasure": f"done within {days(contract.erasure_days)} of the request",
+        "Kept for": f"{days(contract.retention_days)} by contract; the lake does not delete by itself yet",
+        "Erasure": f"within {days(contract.erasure_days)} of the request by contract; the lake does not carry it out by itself yet",
+        "Fresh": f"proven complete to within {_minutes(contract.freshness)}, checked in the lake",
         "Time of change": f"told to the {contract.precision} with every message; <a href='#envelope'>more about it</a>",
         "Platform’s table": f"<code>{escape(contract.table)}</code>",
     }
     if contract.k is not None:
-        facts["Smallest group"] = f"at least {contract.k} people must share the values of a group of fields"
+        facts["Smallest group"] = (
+            f"figures of the lake show no group of fewer than {contract.k} people; single records do leave, under their codes"
+        )
     return "".join(f"<dt>{label}</dt><dd>{text}</dd>" for label, text in facts.items() if text)
 
 
@@ -209,6 +215,11 @@ def _row(*cells: tuple[str, str]) -> str:
 
 def _title(contract: Contract) -> str:
     return escape(contract.entity.replace("_", " ").capitalize())
+
+
+def _minutes(period: timedelta) -> str:
+    minutes = int(period.total_seconds() // 60)
+    return f"{minutes} minutes" if minutes % 60 else f"{minutes // 60} hour{'' if minutes == 60 else 's'}"
 
 
 def days(count: int) -> str:

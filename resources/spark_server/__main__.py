@@ -10,11 +10,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
 from resources.errors import ResourceError
+from resources.ports import DEFAULT_PORT, address_of
 from resources.spark_server import commands, process_file
 from resources.spark_server.layout import default_layout
 
@@ -73,7 +73,8 @@ def status(folder: Path | None) -> None:
 
 
 def _default_port() -> int:
-    return urlsplit(os.environ.get("SPARK_REMOTE", "")).port or 15002
+    remote = os.environ.get("SPARK_REMOTE", "")
+    return address_of(remote)[1] if remote else DEFAULT_PORT
 
 
 def main() -> None:

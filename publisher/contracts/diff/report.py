@@ -95,7 +95,7 @@ def _changes(count: int) -> str:
 
 def _how_to_approve(diff: Diff) -> list[str]:
     """What to write in approvals.yaml; empty when nothing is missing."""
-    entities = sorted({change.entity for change in diff.unapproved})
+    entities = sorted({change.entity for change in diff.unapproved} & set(diff.digests))
     if not entities:
         return []
     entries = [

@@ -87,6 +87,23 @@ def test_the_page_says_who_approved_what_leaves(released: Path, monkeypatch: pyt
     assert approved_in_words(released)["customers"] == "Nobody signed for it."
 
 
+def test_a_vocabulary_without_its_lock_cannot_be_signed_for(released: Path) -> None:
+    (released / "vocabulary.lock").unlink()
+    refused = run(released, "diff")
+    assert refused.exit_code == 1
+    assert "write it with `publisher contracts lock`" in refused.output
+    assert "entity: vocabulary" not in refused.output, "no approval is offered for what nobody can read"
+
+
+def test_the_check_looks_at_approvals_and_history_too(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONTRACTS_DIR", str(released))
+    assert CliRunner().invoke(cli, ["contracts", "check"]).exit_code == 0
+    (released / "approvals.yaml").write_text("approvals: 3\n")
+    result = CliRunner().invoke(cli, ["contracts", "check"])
+    assert result.exit_code == 1
+    assert "approvals.yaml:1: the file has no list of approvals" in result.output
+
+
 def test_a_released_version_cannot_be_changed_under_its_number(released: Path) -> None:
     edit(released / "customers.yaml", ("birth_band(date_of_birth, 10)", "birth_band(date_of_birth, 20)"))
 
