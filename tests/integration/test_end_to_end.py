@@ -37,6 +37,7 @@ from tests.integration.browser import BROWSER, NO_BROWSER, open_browser
 from tests.integration.oracle import RECORDS, SUBJECTS, Oracle
 
 ROWS = 2_500
+INCREMENTS = 2
 ROOT = Path(__file__).parents[2]
 
 
@@ -84,11 +85,11 @@ def whole_path(
         runs: list[dg.ExecuteInProcessResult] = []
         home = folder / "dagster"
         with Traffic(database, unwrap_data_key(env), seed=7) as traffic, _Dagster(home) as (job, instance):
-            # Three increments, so that silver merges into rows that are there, and history has something to move.
-            for part in range(3):
+            # Two increments, so that silver merges into rows that are there, and history has something to move.
+            for part in range(INCREMENTS):
                 if part == 0:
                     traffic.seed_creditors()
-                traffic.run(ROWS // 3)
+                traffic.run(ROWS // INCREMENTS)
                 _command(env, "publisher.cli", "relay", "--drain")
                 _command(env, "demo.firehose", "--drain", "--duplicate-every", "7", "--checkpoints", folder / "firehose")
                 runs.append(job("ingest").execute_in_process(instance=instance))
