@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+_PROC = Path("/proc")
 _CHUNK = 8 << 20
 _REGION = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) r\S+ \S+ \S+ \S+\s*(.*)$")
 _NOT_MEMORY = ("[vvar", "[vsyscall")
@@ -36,7 +37,9 @@ class KeySearch:
         return bool(self.processes) and not (self.found or self.unread or self.missed)
 
     def summary(self) -> str:
-        text = f"{len(self.processes)} processes of the lake, {self.bytes >> 20:,} MiB of memory searched; the control was found in each"
+        where = f"{self.bytes >> 20:,} MiB of memory" if _PROC.is_dir() else "only their environments"
+        held = "; the control was found in each" if self.ok else ""
+        text = f"{len(self.processes)} processes of the lake, {where} searched{held}"
         for problem, names in (("FOUND", self.found), ("not readable", self.unread), ("control missed", self.missed)):
             text += f"; {problem}: {', '.join(names)}" if names else ""
         return text
@@ -55,10 +58,10 @@ def search_processes(processes: Mapping[str, Iterable[int]], needles: Mapping[st
             result.processes.append(f"{name} {pid}")
             try:
                 held, size = _held(pid, {**needles, "": [control]})
-            except FileNotFoundError:
+            except (FileNotFoundError, psutil.NoSuchProcess):
                 result.processes.pop()  # ended meanwhile
                 continue
-            except OSError:
+            except (OSError, psutil.AccessDenied):
                 result.unread.append(f"{name} {pid}")
                 continue
             result.bytes += size
@@ -79,16 +82,21 @@ def _held(pid: int, needles: Mapping[str, list[bytes]]) -> tuple[set[str], int]:
     held: set[str] = set()
     size = 0
     longest = max(len(form) for forms in needles.values() for form in forms)
-    for chunk in _memory(pid, longest):
+    # Only Linux shows the memory of another process; elsewhere its environment is what can be looked at.
+    for chunk in _memory(pid, longest) if _PROC.is_dir() else _environment(pid):
         size += len(chunk)
         held |= {name for name, forms in needles.items() if name not in held and any(form in chunk for form in forms)}
     return held, size
 
 
+def _environment(pid: int) -> Iterator[bytes]:
+    yield "\n".join(f"{name}={value}" for name, value in psutil.Process(pid).environ().items()).encode()
+
+
 def _memory(pid: int, overlap: int) -> Iterator[bytes]:
     """All that a process can read of its own memory, in chunks that overlap. Raises OSError where that is not permitted."""
-    regions = [match.groups() for line in Path(f"/proc/{pid}/maps").read_text().splitlines() if (match := _REGION.match(line))]
-    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+    regions = [match.groups() for line in (_PROC / f"{pid}/maps").read_text().splitlines() if (match := _REGION.match(line))]
+    with (_PROC / f"{pid}/mem").open("rb", buffering=0) as memory:
         for low, high, name in regions:
             if name.startswith(_NOT_MEMORY):
                 continue

@@ -15,12 +15,12 @@ GOES_ON = {"pushlake/goes_on": "true"}
 
 
 def ingest_job(completeness: dg.AssetChecksDefinition) -> UnresolvedAssetJobDefinition:
-    """From landed objects to silver, one batch."""
+    """From landed objects to silver, a few batches a run."""
     return dg.define_asset_job(
         "ingest",
         selection=(dg.AssetSelection.groups(GROUPS["raw"], GROUPS["bronze"]) | _silver_current())
         - dg.AssetSelection.checks(*completeness.check_keys),
-        description="One batch from raw objects through bronze to silver.",
+        description="What has landed, from raw objects through bronze to silver: up to four batches.",
         tags=INGEST_TAGS,
     )
 

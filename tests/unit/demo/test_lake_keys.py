@@ -63,6 +63,22 @@ def test_a_process_that_ended_is_none_and_no_process_is_no_proof(key: bytes) -> 
     assert (result.processes, result.ok) == ([], False)
 
 
+def test_where_no_memory_can_be_seen_the_environments_are_searched_and_the_summary_says_so(
+    key: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("demo.lake_keys._PROC", tmp_path / "none")
+    needles = {"the pseudonym key": forms_of(key)}
+    for process in start("0", b"", CONTROL=CONTROL):
+        clean = search_processes({"lake": [process.pid]}, needles, CONTROL.encode())
+        assert clean.ok
+        assert "only their environments searched" in clean.summary()
+    for process in start("0", b"", CONTROL=CONTROL, LEFT_THERE=key.hex()):
+        assert search_processes({"lake": [process.pid]}, needles, CONTROL.encode()).found == [
+            f"the pseudonym key in lake {process.pid}"
+        ]
+        assert search_processes({"lake": [process.pid]}, {}, b"another control").missed == [f"lake {process.pid}"]
+
+
 def test_what_may_not_be_read_is_said(key: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(pid: int, overlap: int) -> Iterator[bytes]:
         raise PermissionError
