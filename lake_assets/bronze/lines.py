@@ -124,7 +124,10 @@ def _read(tables: LakeTables, landing: Landing, rules: Rules, objects: Iterable[
 
 
 def _loaded_before(tables: LakeTables, rules: Rules, batch: Batch, bad: list[BadObject]) -> tuple[list[BadObject], Counter[str]]:
-    """Takes from the bad objects those that were whole when an earlier try wrote their rows; how many rows, by table."""
+    """Takes from the bad objects those that were whole when an earlier try wrote their rows; how many rows, by table.
+
+    If that try died between two tables, what it had not written is lost with the object: then its range's manifest does not agree.
+    """
     changed = {found.object.key for found in bad if found.reason in (GONE, OVERWRITTEN)}
     if not changed:
         return bad, Counter()
