@@ -7,12 +7,7 @@ Exit codes: 0 done; 1 it could not be done, or a check found something; 2 wrong 
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -23,18 +18,19 @@ from publisher import backfill as backfilling
 from publisher import deadletters, manifest, status
 from publisher.capture import check_installation
 from publisher.capture import install as install_capture
+from publisher.console import known, progress, read_settings, session, stopping
 from publisher.contracts import check_contracts, load_contracts, render_page
 from publisher.contracts.diff_command import contracts_diff, contracts_lock
 from publisher.contracts.history import approved_in_words, signed_versions
 from publisher.contracts.release_command import contracts_history, contracts_release
-from publisher.database import Connection, connect, translate
+from publisher.database import translate
 from publisher.epoch import raise_epoch
 from publisher.errors import ContractError, PublisherError, SettingsError, TransientError
 from publisher.logs import configure
 from publisher.outbox import try_lock
 from publisher.relay.judging import fault_of
 from publisher.relay.run import make_keyring, run_relay
-from publisher.settings import Settings
+from publisher.risk.command import risk_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -50,12 +46,13 @@ def contracts() -> None:
 
 for command in (contracts_diff, contracts_history, contracts_lock, contracts_release):
     contracts.add_command(command)
+cli.add_command(risk_command)
 
 
 @contracts.command("check")
 def contracts_check() -> None:
     """Say everything that is wrong with the contracts, with file, field and remedy."""
-    directory = _settings().contracts_dir
+    directory = read_settings().contracts_dir
     problems = check_contracts(directory)
     try:
         signed_versions(directory)
@@ -72,7 +69,7 @@ def contracts_check() -> None:
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it there, instead of to the terminal.")
 def contracts_page(output: Path | None) -> None:
     """The page for a data-protection officer: what leaves, what never does, what links to what."""
-    directory = _settings().contracts_dir
+    directory = read_settings().contracts_dir
     page = render_page(load_contracts(directory), approved_in_words(directory))
     if output is None:
         click.echo(page)
@@ -90,9 +87,9 @@ def contracts_page(output: Path | None) -> None:
 @click.option("--new-epoch", is_flag=True, help="After a restore: number everything anew, so that no number has two contents.")
 def install(check: bool, new_epoch: bool) -> None:
     """Write the publisher's schema and triggers into the platform's database. Safe to repeat."""
-    settings = _settings()
+    settings = read_settings()
     loaded = load_contracts(settings.contracts_dir)
-    with _session(settings, "install") as connection:
+    with session(settings, "install") as connection:
         if check:
             findings = check_installation(connection, loaded)
             for finding in sorted(findings):
@@ -119,9 +116,9 @@ def relay(once: bool, drain: bool) -> None:
     """Move the outbox to the stream, for ever or until SIGTERM. A second relay stands by."""
     if once and drain:
         raise click.UsageError("--once and --drain exclude each other: --drain does what --once does, and the manifests.")
-    settings = _settings()
+    settings = read_settings()
     configure()
-    with _stopping() as stop:
+    with stopping() as stop:
         summary = run_relay(settings, stop, once=once, drain=drain)
     if once or drain:
         click.echo(
@@ -138,25 +135,23 @@ def relay(once: bool, drain: bool) -> None:
 )
 def backfill(entities: tuple[str, ...], due: bool, chunk: int) -> None:
     """Send the rows that ENTITIES hold at present, beside live writes. Goes on where an earlier call stopped."""
-    settings = _settings()
+    settings = read_settings()
     loaded = load_contracts(settings.contracts_dir)
-    unknown = sorted(set(entities) - set(loaded))
-    if unknown:
-        raise click.UsageError(f"no contract names {', '.join(unknown)}; there are {', '.join(sorted(loaded))}.")
+    known(entities, loaded)
     if bool(entities) == due:
         raise click.UsageError("name entities, or give --due.")
-    with _session(settings, "backfill") as connection, _stopping() as stop:
+    with session(settings, "backfill") as connection, stopping() as stop:
         for entity in backfilling.due(connection) if due else entities:
-            done = backfilling.backfill(connection, loaded, entity, chunk_rows=chunk, stop=stop, report=_progress())
+            done = backfilling.backfill(connection, loaded, entity, chunk_rows=chunk, stop=stop, report=progress())
             click.echo(f"{entity}: {done.rows:,} rows put in the outbox{'' if done.done else '; stopped, call again to go on'}.")
 
 
 @cli.command()
 def replay() -> None:
     """Judge the dead letters again, now that contract, key or row is mended, and put back what can leave."""
-    settings = _settings()
+    settings = read_settings()
     releases = make_keyring(settings).release_set
-    with _session(settings, "replay") as connection:
+    with session(settings, "replay") as connection:
         try:
             done = deadletters.replay(connection, partial(fault_of, releases.release))
         except psycopg.Error as error:
@@ -171,10 +166,10 @@ def replay() -> None:
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds to wait for the relay.", type=click.FloatRange(1))
 def manifest_command(timeout: float) -> None:
     """Account for everything committed until now: end the range, and wait until its manifests are acknowledged."""
-    settings = _settings()
+    settings = read_settings()
     loaded = load_contracts(settings.contracts_dir)
-    with _stopping() as stop:
-        with _session(settings, "manifest") as connection:
+    with stopping() as stop:
+        with session(settings, "manifest") as connection:
             alone = try_lock(connection)
             if not alone:
                 seq_to = manifest.cut(connection)
@@ -192,46 +187,8 @@ def manifest_command(timeout: float) -> None:
 @cli.command("status")
 def status_command() -> None:
     """Show what waits, for how long, what is parked and why, the epoch, and the last manifest."""
-    with _session(_settings(), "status") as connection:
+    with session(read_settings(), "status") as connection:
         click.echo(status.show(status.read_status(connection)))
-
-
-def _settings() -> Settings:
-    return Settings.read(os.environ)
-
-
-@contextmanager
-def _session(settings: Settings, name: str) -> Iterator[Connection]:
-    connection = connect(settings.need_database_url(), name)
-    try:
-        yield connection
-    except psycopg.Error as error:
-        raise translate(error, name) from None
-    finally:
-        connection.close()
-
-
-@contextmanager
-def _stopping() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set: what is under way is finished, then the command ends."""
-    stop = threading.Event()
-    former = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
-
-
-def _progress() -> Callable[[backfilling.Progress], None]:
-    shown = [0]
-
-    def report(progress: backfilling.Progress) -> None:
-        if progress.rows - shown[0] >= 50_000:
-            shown[0] = progress.rows
-            click.echo(f"{progress.entity}: {progress.rows:,} rows …", err=True)
-
-    return report
 
 
 def main() -> None:

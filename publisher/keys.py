@@ -45,6 +45,10 @@ class Keyring(Protocol):
         """32 lower-case hex digits, the same for the same namespace and value."""
         ...
 
+    def combination(self, text: str) -> bytes:
+        """16 bytes that stand for a combination of values in the platform's own database."""
+        ...
+
 
 class LocalKeyring:
     """Both keys in memory: what tests use, and what AwsKeyring becomes once it has fetched them."""
@@ -52,6 +56,7 @@ class LocalKeyring:
     def __init__(self, data_key: bytes, pseudonym_key: bytes) -> None:
         self._cipher = AESGCM(data_key)
         self._pseudonym_key = pseudonym_key
+        self._combination_key = hmac.digest(data_key, b"combinations of k-groups", "sha256")
         self.pseudonym = lru_cache(maxsize=65_536)(self._pseudonym)  # foreign keys repeat
 
     def decrypt(self, ciphertext: bytes) -> str:
@@ -66,6 +71,10 @@ class LocalKeyring:
             return plain.decode("utf-8")
         except UnicodeDecodeError:
             raise RuleBroken("decrypts to something that is not text") from None
+
+    def combination(self, text: str) -> bytes:
+        """See Keyring. Under a key of its own, made from the data key: another pseudonym key changes nothing here."""
+        return hmac.digest(self._combination_key, text.encode(), "sha256")[:PSEUDONYM_BYTES]
 
     def _pseudonym(self, namespace: str, value: str) -> str:
         try:

@@ -62,6 +62,8 @@ class OutboxReader:
         self._snapshot: str | None = None
         self._after = 0
         self.passes = 0
+        self.coarsening = 0
+        """The version that held when the last snapshot was taken. Rows that it demanded anew are seen by no earlier snapshot."""
 
     @property
     def at_rest(self) -> bool:
@@ -88,9 +90,10 @@ class OutboxReader:
         return rows
 
     def _current_snapshot(self) -> str:
-        row = self._connection.execute("SELECT pg_current_snapshot()::text").fetchone()
+        row = self._connection.execute(SNAPSHOT).fetchone()
         if row is None:
             raise TransientError("the database gave no snapshot")
+        self.coarsening = int(str(row[1]))
         return str(row[0])
 
 
@@ -133,20 +136,20 @@ def delete(connection: Connection, seqs: Sequence[int]) -> None:
             raise TransientError(f"{len(seqs) - gone} of {len(seqs)} acknowledged rows were not in the outbox any more")
 
 
-def remember_release(connection: Connection, release: str, contracts: Mapping[str, str]) -> None:
-    """Keeps the contracts' text under the digest that claims name, so that a successor with others can still repeat."""
+def remember_release(connection: Connection, release: str, contracts: Mapping[str, str], coarsening: int) -> None:
+    """Keeps what made a release under the digest that claims name, so that a successor with other contracts can still repeat."""
     connection.execute(
-        "INSERT INTO publisher.releases (release, contracts) SELECT %s, jsonb_object(%s, %s) ON CONFLICT DO NOTHING",
-        [release, list(contracts), list(contracts.values())],
+        "INSERT INTO publisher.releases (release, contracts, coarsening) SELECT %s, jsonb_object(%s, %s), %s ON CONFLICT DO NOTHING",
+        [release, list(contracts), list(contracts.values()), coarsening],
     )
 
 
-def contracts_of(connection: Connection, release: str) -> dict[str, str]:
-    """File name to text, of a release that was in use before. Raises TransientError where it is not known."""
-    row = connection.execute("SELECT contracts FROM publisher.releases WHERE release = %s", [release]).fetchone()
+def contracts_of(connection: Connection, release: str) -> tuple[dict[str, str], int]:
+    """File name to text, and the version of the coarsening, of a release that was in use before. Raises TransientError where it is not known."""
+    row = connection.execute("SELECT contracts, coarsening FROM publisher.releases WHERE release = %s", [release]).fetchone()
     if row is None:
         raise TransientError(f"claimed under the release {release}, whose contracts are not kept")
-    return cast("dict[str, str]", row[0])
+    return cast("tuple[dict[str, str], int]", row)
 
 
 def last_seq(connection: Connection) -> int:
@@ -168,6 +171,8 @@ def depth(connection: Connection, limit: int = 1_000_000) -> int:
 
 
 _COLUMNS = "seq, entity, op, key, subject, row::text, captured_at"
+
+SNAPSHOT = "SELECT pg_current_snapshot()::text, coalesce((SELECT max(version) FROM publisher.coarsenings), 0)"
 
 READ = literal(f"""
 SELECT {_COLUMNS} FROM publisher.outbox

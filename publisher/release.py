@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
+
+from publisher.contracts.kgroups import KGroup, groups_of
 from publisher.contracts.model import Contract, Field
 from publisher.contracts.vocabulary import FUNCTIONS, Use
 from publisher.errors import RuleBroken, Unreleasable
 from publisher.keys import Keyring
+from publisher.risk.steps import Steps
 from publisher.values import reader
-from publisher.wire import DELETES, OPS, ReleasedEvent, cut_time, encode
+from publisher.wire import DELETES, OPS, CoarseTime, ReleasedEvent, cut_time, encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +50,15 @@ class _EntityPlan:
     columns: tuple[tuple[str, Callable[[Any], Any], tuple[_FieldPlan, ...]], ...]
     """Each source column with its reader and the fields that are derived from it."""
     subject_required: bool
+    groups: tuple[KGroup, ...]
 
 
 class Release:
-    """Releases changes of all contracted entities under one set of keys."""
+    """Releases changes of all contracted entities under one set of keys and one version of the coarsening."""
 
-    def __init__(self, contracts: Mapping[str, Contract], keyring: Keyring) -> None:
+    def __init__(self, contracts: Mapping[str, Contract], keyring: Keyring, steps: Steps | None = None) -> None:
         self._keyring = keyring
+        self._steps = steps or Steps()
         self._plans = {contract.entity: self._plan(contract, contracts) for contract in contracts.values()}
 
     def event(self, change: Change) -> ReleasedEvent:
@@ -68,16 +74,17 @@ class Release:
         subject = None
         if contract.subject_namespace is not None and change.subject is not None:
             subject = self._pseudonym(contract.subject_namespace, change.subject, "subject", faults)
-        record = None
+        record, precision = None, None
         if change.op not in DELETES:
-            record = self._record(plan, change, key, faults)
+            record, precision = self._record(plan, change, key, faults)
             if plan.subject_required and change.subject is None:
                 faults["subject"] = "no person was found for this row, so an erasure could not find it"
         if faults:
             raise Unreleasable(change.entity, change.seq, "; ".join(dict.fromkeys(faults.values())), tuple(faults))
         return encode(
-            entity=change.entity, op=change.op, key=key, seq=change.seq, committed_at=cut_time(change.committed_at, contract.precision),
-            contract=contract.version, subject=subject, has_subject=contract.subject_namespace is not None, record=record,
+            entity=change.entity, op=change.op, key=key, seq=change.seq, contract=contract.version,
+            committed_at=cut_time(change.committed_at, precision or contract.precision),
+            subject=subject, has_subject=contract.subject_namespace is not None, record=record,
         )  # fmt: skip
 
     def _pseudonym(self, namespace: str, value: str, name: str, faults: dict[str, str]) -> str:
@@ -87,13 +94,47 @@ class Release:
             faults[name] = _rule(error)
             return ""
 
-    def _record(self, plan: _EntityPlan, change: Change, key: str, faults: dict[str, str]) -> dict[str, Any]:
+    def members(self, change: Change) -> dict[str, tuple[KGroup, tuple[Any, ...]]]:
+        """For each k-group of an entity, by name, the source columns' values of a row. Raises Unreleasable for a row that could not leave."""
+        plan, faults = self._plans[change.entity], dict[str, str]()
+        columns, _ = self._values(plan, change, faults)
+        if faults:
+            raise Unreleasable(change.entity, change.seq, "; ".join(dict.fromkeys(faults.values())), tuple(faults))
+        return {group.name: (group, tuple(columns[field.derivation.column] for field in group.fields)) for group in plan.groups}
+
+    def digest(self, group: KGroup, combination: tuple[Any, ...]) -> bytes:
+        """What stands for a combination (what a row says at step 0) in the platform's database."""
+        return self._keyring.combination(orjson.dumps([group.entity, group.name, group.definition, *combination]).decode())
+
+    def _record(
+        self, plan: _EntityPlan, change: Change, key: str, faults: dict[str, str]
+    ) -> tuple[dict[str, Any], CoarseTime | None]:
+        """The record, and how far an insert's time may tell when the row was made, where a k-group limits that."""
+        columns, values = self._values(plan, change, faults)
+        names = [field.name for field in plan.contract.fields]
+        if names[0] in values and values[names[0]] != key:
+            faults.setdefault(names[0], "the row's key is not the key under which it was captured")
+        if faults:
+            return {}, None
+        precision = None
+        for group in plan.groups:
+            step = self._steps.step(group, self.digest(group, tuple(values[field.name] for field in group.fields)))
+            if step:
+                said = group.say([columns[field.derivation.column] for field in group.fields], step)
+                values.update(zip((field.name for field in group.fields), said, strict=True))
+            if change.op == "insert":
+                precision = group.insert_precision(step) or precision
+        return {name: values[name] for name in names}, precision
+
+    def _values(self, plan: _EntityPlan, change: Change, faults: dict[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The source columns' values, and what each field says of them as it is. What cannot be read or derived is in `faults`."""
         row = change.row or {}
+        raws: dict[str, Any] = {}
         values: dict[str, Any] = {}
         for column, read, fields in plan.columns:
             try:
                 raw = row[column]
-                value = None if raw is None else read(raw)
+                value = raws[column] = None if raw is None else read(raw)
             except KeyError:
                 faults.update(
                     dict.fromkeys((f.name for f in fields), "captured without its column: run `publisher install` and backfill")
@@ -110,10 +151,7 @@ class Release:
                     continue
                 if values[field.name] is None and field.required:
                     faults[field.name] = "required, and the row has no value"
-        names = [field.name for field in plan.contract.fields]
-        if names[0] in values and values[names[0]] != key:
-            faults.setdefault(names[0], "the row's key is not the key under which it was captured")
-        return {} if faults else {name: values[name] for name in names}
+        return raws, values
 
     def _plan(self, contract: Contract, contracts: Mapping[str, Contract]) -> _EntityPlan:
         by_column: dict[str, list[_FieldPlan]] = {}
@@ -124,7 +162,7 @@ class Release:
         columns = tuple(
             (name, reader(contract.columns[name], self._keyring.decrypt), tuple(fields)) for name, fields in by_column.items()
         )
-        return _EntityPlan(contract, columns, _always_has_subject(contract, contracts))
+        return _EntityPlan(contract, columns, _always_has_subject(contract, contracts), groups_of(contract))
 
     def _deriver(self, field: Field, contract: Contract) -> Callable[[Any], Any]:
         derivation = field.derivation

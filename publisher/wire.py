@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import xxhash
@@ -29,9 +29,22 @@ EPOCH_BITS = 48
 
 MANIFEST = "_manifest"
 MANIFEST_VERSION = "1.0.0"
+RISK = "_risk"
+RISK_VERSION = "1.0.0"
+RISK_COUNTS = (
+    "version", "k", "people", "groups", "smallest", "silent", "coarsened", "people_below_k", "groups_before", "smallest_before",
+)  # fmt: skip
+"""The counts of a risk report, in wire order."""
+
 UPSERTS = frozenset({"insert", "update", "snapshot"})
 DELETES = frozenset({"delete", "erase"})
 OPS = UPSERTS | DELETES
+
+
+CoarseTime = Literal["day", "month", "year"]
+_PRECISIONS = ("second", "minute", "hour", "day", "month", "year")
+_LOWEST = {name: {unit: int(unit in ("day", "month")) for unit in _PRECISIONS[: _PRECISIONS.index(name)]} for name in _PRECISIONS}
+"""Of each precision the units below it, and the lowest value of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +99,13 @@ def digest_of(line: bytes) -> int:
     return xxhash.xxh64_intdigest(line, DIGEST_SEED)
 
 
-def cut_time(moment: datetime, precision: Precision) -> str:
-    """ISO 8601 in UTC, cut (never rounded up) to the contract's precision.
+def cut_time(moment: datetime, precision: Precision | CoarseTime) -> str:
+    """ISO 8601 in UTC, cut (never rounded up) to the precision of the contract, or to that of a k-group's dates.
 
     The time of an event could otherwise undo a truncated date in its record.
     """
     moment = moment.astimezone(UTC).replace(microsecond=0)
-    if precision != "second":
-        moment = moment.replace(second=0)
-    if precision == "hour":
-        moment = moment.replace(minute=0)
+    moment = moment.replace(**_LOWEST[precision])  # type: ignore[arg-type]
     return f"{moment.replace(tzinfo=None).isoformat()}Z"
 
 
@@ -130,4 +140,13 @@ def manifest(
     return encode(
         entity=MANIFEST, op="manifest", key=of, seq=seq_to, committed_at=closed, contract=MANIFEST_VERSION,
         subject=None, has_subject=False, record=record,
+    )  # fmt: skip
+
+
+def risk_report(seq: int, computed_at: datetime, of: str, kgroup: str, counts: Mapping[str, int]) -> ReleasedEvent:
+    """The event that tells how large the groups of a k-group are, before and after coarsening. Counts only."""
+    computed = cut_time(computed_at, "second")
+    record = {"of": of, "kgroup": kgroup, "computed_at": computed, **{name: int(counts[name]) for name in RISK_COUNTS}}
+    return encode(
+        entity=RISK, op="report", key=of, seq=seq, committed_at=computed, contract=RISK_VERSION, subject=None, has_subject=False, record=record,
     )  # fmt: skip

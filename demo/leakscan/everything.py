@@ -102,7 +102,7 @@ def _band_edges(contracts: Mapping[str, Contract]) -> set[str]:
     edges: set[str] = set()
     for contract in contracts.values():
         for field in contract.fields:
-            for value in field.derivation.domain.values or ():
+            for value in field.domain.values or ():
                 if band := _BAND.fullmatch(value):
                     edges |= {f"{band[1]}-01-01", f"{band[2]}-12-31"}
     return edges

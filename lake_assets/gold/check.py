@@ -118,7 +118,7 @@ def literal_problems(file: str, query: exp.Query, contracts: Mapping[str, Contra
         for column, literal in _comparisons(scope.expression):
             origin = _plain_origin(scope, column)
             field = silver_field(contracts, *origin) if origin else None
-            values = field.derivation.domain.values if field else None
+            values = field.domain.values if field else None
             if field and values and literal.this not in values:
                 yield Problem(
                     file,

@@ -42,7 +42,7 @@ def _entity_rule(contract: Contract) -> EntityRule:
 
 
 def _field_rule(field: Field) -> FieldRule:
-    domain = field.derivation.domain
+    domain = field.domain
     return FieldRule(
         name=field.name,
         type=field.type,

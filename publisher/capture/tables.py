@@ -44,7 +44,28 @@ CREATE TABLE IF NOT EXISTS publisher.claims (
 CREATE TABLE IF NOT EXISTS publisher.releases (
     release text PRIMARY KEY,
     contracts jsonb NOT NULL,
+    coarsening integer NOT NULL DEFAULT 0,
     first_used_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+ALTER TABLE publisher.releases ADD COLUMN IF NOT EXISTS coarsening integer NOT NULL DEFAULT 0;
+
+-- How coarse each combination of a k-group leaves (risk/store.py): a keyed digest of the combination, and its step.
+CREATE TABLE IF NOT EXISTS publisher.coarsenings (
+    version integer PRIMARY KEY,
+    entity text NOT NULL,
+    kgroup text NOT NULL,
+    k integer NOT NULL,
+    definition text NOT NULL,
+    computed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    resent_at timestamptz
+);
+CREATE TABLE IF NOT EXISTS publisher.coarsening_steps (
+    entity text NOT NULL,
+    kgroup text NOT NULL,
+    combination bytea NOT NULL,
+    version integer NOT NULL REFERENCES publisher.coarsenings,
+    step smallint NOT NULL,
+    PRIMARY KEY (entity, kgroup, combination, version)
 );
 
 -- Events that may not leave: names and reasons, no values. What was captured waits beside it in `parked`.

@@ -142,18 +142,45 @@ END;
         are read raw inside, since only the outer query sees the locked version.
         """
         key = ident(self.contract.key_column)
-        columns = dict.fromkeys([*self.contract.source_columns, *([self.link] if self.link else [])])
-        inner = ", ".join(f"t.{ident(name)}" for name in columns)
-        subject = f"publisher.{ident('subject_of_' + self.contract.entity)}(x.{ident(self.link)})" if self.link else "NULL"
+        return self._snapshots(
+            key_type,
+            f"""(%(after)s::text IS NULL OR t.{key} > %(after)s::text::{key_type})
+      AND (%(upto)s::text IS NULL OR t.{key} <= %(upto)s::text::{key_type})""",
+            "LIMIT %(rows)s",
+        )
+
+    def resend(self, key_type: str) -> str:
+        """The rows of %(keys)s (text) once more, those that are still there. Returns how many."""
+        return self._snapshots(key_type, f"t.{ident(self.contract.key_column)} = ANY (%(keys)s::text[]::{key_type}[])", "")
+
+    def scan(self) -> str:
+        """Every row as the outbox would hold it: key and subject as text, and the row as JSON text."""
+        columns = ", ".join(f"t.{ident(name)}" for name in self._read)
+        key = ident(self.contract.key_column)
+        return (
+            f"SELECT x.{key}::text, {self._subject_of('x')}, {self.row('x')}::text FROM (SELECT {columns} FROM {self.table} t) x"
+        )
+
+    @property
+    def _read(self) -> list[str]:
+        return list(dict.fromkeys([*self.contract.source_columns, *([self.link] if self.link else [])]))
+
+    def _subject_of(self, alias: str) -> str:
+        if not self.link:
+            return "NULL"
+        return f"publisher.{ident('subject_of_' + self.contract.entity)}({alias}.{ident(self.link)})"
+
+    def _snapshots(self, key_type: str, where: str, limit: str) -> str:
+        key = ident(self.contract.key_column)
+        inner = ", ".join(f"t.{ident(name)}" for name in self._read)
         return f"""
 WITH chunk AS (
   INSERT INTO publisher.outbox (seq, entity, op, key, subject, row)
-  SELECT nextval('publisher.seq'), {quoted(self.contract.entity)}, 'snapshot', x.{key}::text, {subject}, {self.row("x")}
+  SELECT nextval('publisher.seq'), {quoted(self.contract.entity)}, 'snapshot', x.{key}::text, {self._subject_of("x")}, {self.row("x")}
   FROM (
     SELECT {inner} FROM {self.table} t
-    WHERE (%(after)s::text IS NULL OR t.{key} > %(after)s::text::{key_type})
-      AND (%(upto)s::text IS NULL OR t.{key} <= %(upto)s::text::{key_type})
-    ORDER BY t.{key} LIMIT %(rows)s FOR SHARE
+    WHERE {where}
+    ORDER BY t.{key} {limit} FOR SHARE
   ) x
   RETURNING key
 )

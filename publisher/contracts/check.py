@@ -10,6 +10,7 @@ from pathlib import Path
 
 from publisher.contracts.across import resolve
 from publisher.contracts.build import build_contract
+from publisher.contracts.kgroups import group_problems
 from publisher.contracts.model import Contract
 from publisher.contracts.problems import Problem
 from publisher.contracts.schema import check_form
@@ -64,4 +65,5 @@ def read_contracts(sources: Iterable[ContractSource]) -> tuple[dict[str, Contrac
             contracts[contract.entity] = contract
     if not problems:
         contracts, problems = resolve(contracts)
+        problems += [problem for contract in contracts.values() for problem in group_problems(contract)]
     return ({} if problems else contracts), sorted(set(problems))

@@ -12,7 +12,7 @@ from typing import Any
 from publisher.contracts.columns import CLASSIFICATIONS, check_classification
 from publisher.contracts.model import Derivation, Domain, Field, SourceColumn
 from publisher.contracts.source import ContractSource, Where, shown
-from publisher.contracts.vocabulary import FUNCTIONS, TODAY, Function, Use, called_name, parse_call
+from publisher.contracts.vocabulary import FUNCTIONS, TODAY, Function, Use, called_name, parse_call, united
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -39,11 +39,12 @@ def build_fields(
         _check_fit(source, place, entry, derivation, use)
         if classified:
             _check_classification(source, place, entry, FUNCTIONS[derivation.function], use.column)
+        group = _k_group(source, place, entry)
         fields[name] = Field(
             name=name, type=FUNCTIONS[derivation.function].output(use), required=entry.get("required", False), derivation=derivation,
-            options=use.options, sources=tuple(entry["transformSourceObjects"]) if "transformSourceObjects" in entry else (),
+            domain=_domain(derivation, use, group), options=use.options, sources=tuple(entry["transformSourceObjects"]) if "transformSourceObjects" in entry else (),
             classification=entry.get("classification", ""), description=entry.get("description", ""), tags=tuple(entry.get("tags", ())),
-            k_group=_k_group(source, place, entry), primary_key=entry.get("primaryKey", False),
+            k_group=group, primary_key=entry.get("primaryKey", False),
         )  # fmt: skip
     return list(fields.values())
 
@@ -95,6 +96,11 @@ def _check_fit(source: ContractSource, place: Where, entry: Mapping[str, Any], d
         source.problem((*place, "required"), f"required, but {use.column.name} may be null", remedy)
     if "enum" in entry:
         _check_enum(source, place, entry["enum"], derivation.domain)
+
+
+def _domain(derivation: Derivation, use: Use, group: str | None) -> Domain:
+    """What the field may hold; in a k-group, coarser values besides."""
+    return united([rung.domain for rung in FUNCTIONS[derivation.function].ladder(use)]) if group else derivation.domain
 
 
 def _check_enum(source: ContractSource, place: Where, listed: list[Mapping[str, Any]], domain: Domain) -> None:

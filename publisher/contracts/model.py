@@ -72,6 +72,8 @@ class Field:
     type: FieldType
     required: bool
     derivation: Derivation
+    domain: Domain
+    """All that the field may hold: of a k-group's field also the coarser values that it gives where its group would be too small."""
     options: Mapping[str, Any]
     sources: tuple[str, ...]
     classification: str
@@ -136,6 +138,12 @@ class Contract:
     def never_leaves(self) -> tuple[str, ...]:
         """The withheld columns of which not even the envelope tells anything."""
         return tuple(name for name in self.withheld if not self.told_by_envelope(self.columns[name]))
+
+    @property
+    def k_groups(self) -> dict[str, tuple[Field, ...]]:
+        """The fields of each k-group, in the contract's order."""
+        names = dict.fromkeys(field.k_group for field in self.fields if field.k_group)
+        return {name: tuple(field for field in self.fields if field.k_group == name) for name in names}
 
     def field(self, name: str) -> Field:
         """Raises KeyError for a name that the contract does not have."""

@@ -13,10 +13,11 @@ from publisher.deadletters import DeadLetter
 from publisher.manifest import Counted
 from publisher.outbox import Claim
 from publisher.relay.pack import Packed
+from publisher.wire import RISK
 
 
 def commit_round(
-    connection: Connection, *, done: Sequence[Packed], letters: Sequence[DeadLetter], claimed: Sequence[Packed], release: str
+    connection: Connection, *, done: Sequence[Packed], letters: Sequence[DeadLetter], claimed: Sequence[Packed]
 ) -> None:
     """Deletes and counts what arrived, parks what cannot leave, and claims what is put next.
 
@@ -27,11 +28,12 @@ def commit_round(
     with connection.transaction():
         events = [event for packed in done for event in packed.events]
         outbox.delete(connection, [event.seq for event in events])
-        manifest.count(connection, [Counted(event.entity, event.seq, event.digest) for event in events])
+        manifest.count(connection, [Counted(e.entity, e.seq, e.digest) for e in events if e.entity != RISK])
         manifest.mark_sent(connection, [m for packed in done for m in packed.manifests])
         deadletters.park(connection, letters)
         again = {packed.record.partition for packed in claimed}
         outbox.drop_claims(connection, [p.record.partition for p in done if p.record.partition not in again])
         outbox.store_claims(
-            connection, [Claim(packed.record.partition, release, tuple(e.seq for e in packed.events)) for packed in claimed]
+            connection,
+            [Claim(packed.record.partition, packed.release, tuple(e.seq for e in packed.events)) for packed in claimed],
         )

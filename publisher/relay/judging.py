@@ -14,7 +14,7 @@ from publisher.errors import PermanentError, RecordTooLarge, Unreleasable
 from publisher.outbox import OutboxRow
 from publisher.relay.pack import RECORD_LIMIT
 from publisher.release import Change, Release
-from publisher.wire import ReleasedEvent
+from publisher.wire import RISK, ReleasedEvent, risk_report
 
 
 def change_of(row: OutboxRow) -> Change:
@@ -28,10 +28,21 @@ def change_of(row: OutboxRow) -> Change:
 
 def event_of(release: Release, row: OutboxRow) -> ReleasedEvent:
     """Raises Unreleasable or RecordTooLarge."""
+    if row.entity == RISK:
+        return _report_of(row)
     event = release.event(change_of(row))
     if len(event.line) >= RECORD_LIMIT:
         raise RecordTooLarge(row.entity, row.seq, len(event.line) + 1, RECORD_LIMIT)
     return event
+
+
+def _report_of(row: OutboxRow) -> ReleasedEvent:
+    """A risk report, which `publisher risk` put among the rows. Raises Unreleasable for one that it did not write."""
+    try:
+        report = orjson.loads(row.row or "")
+        return risk_report(row.seq, row.captured_at, report["of"], report["kgroup"], report["counts"])
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        raise Unreleasable(row.entity, row.seq, "no report that `publisher risk` wrote") from None
 
 
 def fault_of(release: Release, row: OutboxRow) -> PermanentError | None:
@@ -54,6 +65,10 @@ class Judge:
     def has_dead(self) -> bool:
         """Whether any key waits."""
         return bool(self._dead)
+
+    def under(self, release: Release) -> None:
+        """Judges what comes by another release."""
+        self._release = release
 
     def revive(self, keys: Iterable[Key]) -> None:
         """These keys' rows are back in the outbox."""

@@ -23,6 +23,7 @@ from publisher.relay.manifests import Manifests
 from publisher.relay.pack import FLIGHT_LIMIT, Packed, Waiting
 from publisher.relay.recovery import recover
 from publisher.relay.releases import ReleaseSet
+from publisher.risk import store as risk
 from publisher.sinks.record import Sink
 
 logger = logging.getLogger("publisher.relay")
@@ -79,6 +80,7 @@ class Relay:
     ) -> None:
         self._connection = connection
         self._releases = releases
+        self._digest = releases.digest
         self._keyring = keyring
         self._stop = stop or threading.Event()
         self._flight = Flight(sink)
@@ -121,7 +123,7 @@ class Relay:
             logger.warning("epoch raised: back-fill all entities", extra={"fields": {"epoch": raised, "reason": why}})
         known = epoch.current(self._connection)
         self.summary.epoch = known[0] if known else 0
-        outbox.remember_release(self._connection, self._releases.digest, self._releases.texts)
+        self._use(risk.latest(self._connection))
         deadletters.put_back(self._connection)
         self._judge = Judge(self._releases.release, deadletters.dead_keys(self._connection))
         recovered = recover(self._connection, self._releases, self._keyring)
@@ -132,8 +134,17 @@ class Relay:
         self._upto = self._manifests.cut_now() if until is Until.ACCOUNTED else outbox.last_seq(self._connection)
         logger.info(
             "relay started",
-            extra={"fields": {"epoch": self.summary.epoch, "repeats": len(self._skip), "release": self._releases.digest}},
+            extra={"fields": {"epoch": self.summary.epoch, "repeats": len(self._skip), "release": self._digest}},
         )
+
+    def _use(self, coarsening: int) -> None:
+        """Releases what comes under a version of the coarsening. What waits in memory keeps the release that made it."""
+        self._releases = self._releases.under(self._connection, coarsening)
+        self._digest = self._releases.digest
+        outbox.remember_release(self._connection, self._digest, self._releases.texts, coarsening)
+        self._judge.under(self._releases.release)
+        if coarsening:
+            logger.info("coarsening in use", extra={"fields": {"version": coarsening, "release": self._digest}})
 
     def _read(self) -> bool:
         """Reads a page ahead of the put. True when there may be more."""
@@ -142,11 +153,13 @@ class Relay:
         rows = self._reader.read(PAGE_ROWS)
         if not rows:
             return False
+        if self._reader.coarsening != self._releases.coarsening:
+            self._use(self._reader.coarsening)
         if self._skip:
             claimed = self._skip
             rows, self._skip = [r for r in rows if r.seq not in claimed], claimed.difference(r.seq for r in rows)
         events, letters = self._judge.judge(rows)
-        self._waiting.add(events)
+        self._waiting.add(events, self._digest)
         self._letters += letters
         return True
 
@@ -159,7 +172,7 @@ class Relay:
             [] if self._stop.is_set() else self._waiting.pack(self._flight.partitions, FLIGHT_LIMIT - self._flight.size_bytes)
         )
         letters, self._letters = self._letters, []
-        commit_round(self._connection, done=done, letters=letters, claimed=packed, release=self._releases.digest)
+        commit_round(self._connection, done=done, letters=letters, claimed=packed)
         self._flight.add(packed)
         self._flight.start()
         self._count(done, letters)
@@ -169,7 +182,7 @@ class Relay:
         if now - self._ticked < TICK_SECONDS:
             return
         self._ticked = now
-        self._waiting.add(self._manifests.due(now))
+        self._waiting.add(self._manifests.due(now), self._digest)
         # Rows of a key go back only while none of its rows is half read: they must come before those.
         if self._judge.has_dead and self._reader.at_rest and not self._letters:
             self._judge.revive(deadletters.put_back(self._connection))

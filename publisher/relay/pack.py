@@ -27,6 +27,8 @@ class Packed:
     """A record, and what to acknowledge when it has arrived."""
 
     record: Record
+    release: str
+    """The digest of the release that made its events, all of them."""
     events: tuple[ReleasedEvent, ...]
     manifests: tuple[ManifestEvent, ...]
 
@@ -35,19 +37,19 @@ class Waiting:
     """The events that wait in memory, by partition, oldest first."""
 
     def __init__(self) -> None:
-        self._queues: dict[int, deque[Outgoing]] = {}
+        self._queues: dict[int, deque[tuple[str, Outgoing]]] = {}
         self.size_bytes = 0
         self.count = 0
 
-    def add(self, items: Iterable[Outgoing]) -> None:
-        """Appends to the queues of their partitions."""
+    def add(self, items: Iterable[Outgoing], release: str) -> None:
+        """Appends to the queues of their partitions what was made under a release."""
         queues = self._queues
         for item in items:
             event = item.event if isinstance(item, ManifestEvent) else item
             queue = queues.get(event.partition)
             if queue is None:
                 queue = queues[event.partition] = deque()
-            queue.append(item)
+            queue.append((release, item))
             self.size_bytes += len(event.line) + 1
             self.count += 1
 
@@ -69,24 +71,26 @@ class Waiting:
                 self._queues[partition] = queue
         return packed
 
-    def _take(self, partition: int, queue: deque[Outgoing]) -> Packed:
+    def _take(self, partition: int, queue: deque[tuple[str, Outgoing]]) -> Packed:
+        """As many lines as fit, of one release: a successor repeats a record under the one that its claim names."""
+        release = queue[0][0]
         items: list[Outgoing] = []
         lines: list[bytes] = []
         size = 0
-        while queue:
-            item = queue[0]
+        while queue and queue[0][0] == release:
+            item = queue[0][1]
             line = item.event.line if isinstance(item, ManifestEvent) else item.line
             if size + len(line) + 1 > RECORD_LIMIT:
                 break
-            items.append(queue.popleft())
+            items.append(queue.popleft()[1])
             lines.append(line)
             size += len(line) + 1
         self.size_bytes -= size
         self.count -= len(items)
-        return packed_of(partition, items, lines)
+        return packed_of(partition, release, items, lines)
 
 
-def packed_of(partition: int, items: Iterable[Outgoing], lines: Iterable[bytes]) -> Packed:
+def packed_of(partition: int, release: str, items: Iterable[Outgoing], lines: Iterable[bytes]) -> Packed:
     """Joins lines that are known to fit; each ends in a newline."""
     events: list[ReleasedEvent] = []
     manifests: list[ManifestEvent] = []
@@ -96,4 +100,4 @@ def packed_of(partition: int, items: Iterable[Outgoing], lines: Iterable[bytes])
         else:
             events.append(item)
     data = b"\n".join([*lines, b""])
-    return Packed(Record(partition, data), tuple(events), tuple(manifests))
+    return Packed(Record(partition, data), release, tuple(events), tuple(manifests))

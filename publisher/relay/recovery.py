@@ -37,5 +37,5 @@ def recover(connection: Connection, current: ReleaseSet, keyring: Keyring) -> li
             except PermanentError:
                 logger.warning("a claimed row cannot be released any more", extra={"fields": {"seq": seq}})
         if events:
-            packed.append(packed_of(claim.partition, events, [event.line for event in events]))
+            packed.append(packed_of(claim.partition, claim.release, events, [event.line for event in events]))
     return packed

@@ -23,6 +23,8 @@ def is_coarser(new: Field, old: Field) -> bool:
         return True
     if was.function == "truncate" and now.function == "birth_band":
         return True
+    if was.function == "outcode" and now.function == "postcode_area":
+        return True
     if {was.function, now.function} == {"band", "money_band"}:
         return _edges(now) <= _edges(was)
     return was.function == now.function and _COARSER[now.function](now, was)
@@ -72,6 +74,7 @@ _COARSER: dict[str, Callable[[Derivation, Derivation], bool]] = {
     "one_of": _fewer_values,
     "pseudonym": _same,
     "postcode_area": _same,
+    "outcode": _same,
     "present": _same,
     "copy": _same,
 }

@@ -101,6 +101,7 @@ FIELD_JUDGES: dict[str, Callable[[Field, Field], Judged | None]] = {
     "classification": _classification,
     "k_group": _k_group,
     "tags": _tags,
+    "domain": lambda old, new: None,  # follows from the derivation and the group
     "options": lambda old, new: None,  # judged by the domain that follows from them
     "sources": lambda old, new: None,  # always the derivation's column
     "type": lambda old, new: None,  # always the derivation's type

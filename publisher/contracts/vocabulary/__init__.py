@@ -11,17 +11,17 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from publisher.contracts.vocabulary.base import Derive, Function, Refusal, Use
-from publisher.contracts.vocabulary.coarse import BirthBand, PostcodeArea, Truncate
+from publisher.contracts.vocabulary.base import Derive, Function, Refusal, Rung, Use, united
+from publisher.contracts.vocabulary.coarse import BirthBand, Outcode, PostcodeArea, Truncate
 from publisher.contracts.vocabulary.identity import Copy, OneOf, Present, Pseudonym
 from publisher.contracts.vocabulary.numbers import Band, LengthBand, MoneyBand, Rounded
 
-__all__ = ["FUNCTIONS", "TODAY", "Call", "Derive", "Function", "Refusal", "Use", "parse_call"]
+__all__ = ["FUNCTIONS", "TODAY", "Call", "Derive", "Function", "Refusal", "Rung", "Use", "parse_call", "united"]
 
 FUNCTIONS: dict[str, Function] = {
     function.name: function
     for function in (
-        Present(), Pseudonym(), LengthBand(), Band(), MoneyBand(), BirthBand(), PostcodeArea(), Truncate(), Rounded(), OneOf(), Copy(),
+        Present(), Pseudonym(), LengthBand(), Band(), MoneyBand(), BirthBand(), PostcodeArea(), Outcode(), Truncate(), Rounded(), OneOf(), Copy(),
     )
 }  # fmt: skip
 """By name, from what reveals least to what reveals all."""

@@ -35,6 +35,15 @@ class Use:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Rung:
+    """One step of a ladder: what a field of a k-group gives where its group needs it coarser."""
+
+    says: str
+    derive: Derive
+    domain: Domain
+
+
 class Function(ABC):
     """One way to derive a field from a column.
 
@@ -91,9 +100,31 @@ class Function(ABC):
     def derive(self, use: Use) -> Derive:
         """The function itself, with its arguments bound."""
 
+    def ladder(self, use: Use) -> tuple[Rung, ...]:
+        """From what the field says to what it says at its coarsest; below the last rung it says nothing.
+
+        Each rung is a function of the one above it: who sees two of them learns no more than the finer one tells. And no value of a rung can
+        be taken for one of another, so that nobody counts a year's people as those of its January.
+        """
+        return (Rung("as it is", self.derive(use), self.domain(use)),)
+
     @abstractmethod
     def reveals(self, use: Use) -> str:
         """What a reader of the field learns, in words for a person who is no engineer."""
+
+
+def united(domains: Sequence[Domain]) -> Domain:
+    """The values of all of them. A finite list stays one; beside a pattern it becomes part of it."""
+    first = domains[0]
+    if all(domain == first for domain in domains):
+        return first
+    if all(domain.kind == "enum" for domain in domains):
+        return Domain("enum", values=tuple(dict.fromkeys(value for domain in domains for value in domain.values or ())))
+    forms = [
+        domain.pattern.removeprefix("^").removesuffix("$") if domain.pattern else "|".join(map(re.escape, domain.values or ()))
+        for domain in domains
+    ]
+    return Domain("pattern", pattern=f"^(?:{'|'.join(forms)})$")
 
 
 def no_arguments(function: Function, use: Use) -> list[Refusal]:

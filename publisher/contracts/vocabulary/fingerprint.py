@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from publisher.contracts.model import ColumnType, SourceColumn
-from publisher.contracts.vocabulary import FUNCTIONS, Function, Use
+from publisher.contracts.vocabulary import FUNCTIONS, Derive, Function, Use
 from publisher.errors import RuleBroken
 
 LOCK = "vocabulary.lock"
@@ -30,6 +30,7 @@ SAMPLE_USES: dict[str, list[tuple[ColumnType, tuple[str, ...], dict[str, Any]]]]
     "money_band": [("integer", ("-1", "0", "10"), {}), ("integer", ("5",), {})],
     "birth_band": [("date", (width,), {}) for width in ("5", "10", "20", "25", "50")],
     "postcode_area": [("string", (), {})],
+    "outcode": [("string", (), {})],
     "truncate": [(kind, (to,), {}) for kind in ("date", "timestamp") for to in ("day", "month")],
     "rounded": [("integer", ("10",), _RANGE), ("integer", ("7",), {"minimum": -700, "maximum": 700})],
     "one_of": [("string", ("active", "C123"), {})],
@@ -64,7 +65,11 @@ def fingerprint(function: Function) -> str:
             options,
             function.output(use),
             str(function.domain(use)),
-            [_result(function, use, value) for value in SAMPLE_VALUES[kind]],
+            [_result(function.derive(use), value) for value in SAMPLE_VALUES[kind]],
+            *[
+                [str(rung.domain), [_result(rung.derive, value) for value in SAMPLE_VALUES[kind]]]
+                for rung in function.ladder(use)[1:]
+            ],
         ]
         for kind, args, options in SAMPLE_USES[function.name]
         if (use := Use(SourceColumn("c", kind, "", False, True, "internal", False, False, ""), args, options))
@@ -72,9 +77,9 @@ def fingerprint(function: Function) -> str:
     return hashlib.sha256(json.dumps([rules, results]).encode()).hexdigest()[:32]
 
 
-def _result(function: Function, use: Use, value: Any) -> Any:
+def _result(derive: Derive, value: Any) -> Any:
     try:
-        return function.derive(use)(value)
+        return derive(value)
     except RuleBroken as error:
         return ["broken", str(error)]
 

@@ -16,6 +16,7 @@ from publisher.contracts.vocabulary.base import (
     Derive,
     Function,
     Refusal,
+    Rung,
     Use,
     check_range,
     rising_integers,
@@ -50,8 +51,21 @@ class Band(Function):
         return Domain("enum", values=self.labels(self.edges(use)))
 
     def derive(self, use: Use) -> Derive:
-        labels, edges = self.labels(self.edges(use)), [edge * self.unit for edge in self.edges(use)]
-        return lambda value: labels[bisect_right(edges, value)]
+        return self.between(self.edges(use))
+
+    def between(self, edges: list[int]) -> Derive:
+        """The band of a value between these edges."""
+        labels, units = self.labels(edges), [edge * self.unit for edge in edges]
+        return lambda value: labels[bisect_right(units, value)]
+
+    def ladder(self, use: Use) -> tuple[Rung, ...]:
+        """Every second edge goes, until one is left."""
+        edges = [self.edges(use)]
+        while len(edges[-1]) > 1:
+            edges.append(edges[-1][::2])
+        return tuple(
+            Rung(f"{len(each) + 1} bands", self.between(each), Domain("enum", values=self.labels(each))) for each in edges
+        )
 
     def reveals(self, use: Use) -> str:
         return f"the band in which it lies: {', '.join(self.labels(self.edges(use)))}"
@@ -81,8 +95,8 @@ class LengthBand(Band):
     name, signature, reveal_rank = "length_band", "length_band(column, edge, …)", 1
     inputs = frozenset({"string"})
 
-    def derive(self, use: Use) -> Derive:
-        of_length = super().derive(use)
+    def between(self, edges: list[int]) -> Derive:
+        of_length = super().between(edges)
         return lambda value: of_length(len(value))
 
     def reveals(self, use: Use) -> str:
