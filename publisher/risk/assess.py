@@ -146,7 +146,7 @@ def _assess_group(connection: Connection, release: Release, group: KGroup, count
         version = 0
         if not dry_run:
             version = store.add_version(connection, group, changed) if changed or not usable else store.latest(connection)
-        before = measure(group, counted.people, dict.fromkeys(counted.people, 0), say)
+        before = measure(group, counted.people, {}, say)
         below = sum(n for n in (_people(each) for each in counted.people.values()) if n < group.k)
         found = Assessment(group, version, before, below, measure(group, counted.people, steps, say))
         if not dry_run:

@@ -63,11 +63,11 @@ def measure(
     steps: Mapping[Combination, int],
     say: Callable[[Combination, int], Combination],
 ) -> Classes:
-    """What leaves under an assignment."""
+    """What leaves under an assignment; under none, as it is."""
     classes: dict[Combination, list[Combination]] = defaultdict(list)
     by_step: dict[int, list[Combination]] = defaultdict(list)
     for combination in people:
-        step = steps[combination]
+        step = steps.get(combination, 0)
         by_step[step].append(combination)
         if step < group.silent:
             classes[say(combination, step)].append(combination)

@@ -108,7 +108,7 @@ CASES: list[tuple[str, str, Edit, str, str, str]] = [
     ("a field goes", "customers", without("has_email"), "narrows", "has_email", "leaves no more: present(email)"),
     ("a column is withheld", "customers", without("has_email"), "narrows", "email", "withheld from now on"),
     ("copy becomes present", "creditors", with_logic("code", "present(code)"), "narrows", "code", "would leave only whether there is one"),
-    ("day becomes month", "customers", with_logic("joined_on", "truncate(created_at, month)"), "narrows", "joined_on", "the month, without the day"),
+    ("day becomes month", "messages", with_logic("sent_on", "truncate(sent_at, month)"), "narrows", "sent_on", "the month, without the day"),
     ("a broader birth band", "customers", with_logic("birth_band", "birth_band(date_of_birth, 20)"), "narrows", "birth_band", "20 years"),
     ("an edge less", "debts", with_logic("principal_band", "money_band(principal_pence, 0, 500, 5000)"), "narrows", "principal_band", "becomes"),
     ("a step that falls where one fell", "debts", with_logic("balance_pence", "rounded(balance_pence, 3000)"), "narrows", "balance_pence", "nearest 3,000"),
@@ -213,7 +213,7 @@ def test_coarser_is_what_can_be_computed_from_the_finer(data: st.DataObject) -> 
 def _field(function: str, use: Use) -> Field:
     text = f"{function}({', '.join(('c', *use.args))})"
     derived = Derivation(function, "c", use.args, text, Domain("boolean"), "")
-    return Field("f", "string", True, derived, use.options, (), "internal", "", (), None, False)
+    return Field("f", "string", True, derived, derived.domain, use.options, (), "internal", "", (), None, False)
 
 
 def test_a_change_reads_as_a_sentence() -> None:

@@ -20,7 +20,7 @@ from tests.unit.contracts.conftest import SHIPPED
 def head(contracts_copy: Path) -> Path:
     """A copy whose customers' erasure takes longer, under a new version."""
     edit_text(
-        contracts_copy / "customers.yaml", ("value: 30, unit: d", "value: 60, unit: d"), ("version: 1.0.0", "version: 1.1.0")
+        contracts_copy / "customers.yaml", ("value: 30, unit: d", "value: 60, unit: d"), ("version: 1.1.0", "version: 1.2.0")
     )
     return contracts_copy
 

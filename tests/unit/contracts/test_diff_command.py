@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -22,7 +23,9 @@ def run(*arguments: object) -> Result:
 
 def edit(folder: Path, file: str, *edits: tuple[str, str]) -> None:
     text = (folder / file).read_text()
-    for old, new in (*edits, ("version: 1.0.0", "version: 1.1.0")):
+    version = re.search(r"version: 1\.(\d)\.0", text)
+    assert version is not None
+    for old, new in (*edits, (version[0], f"version: 1.{int(version[1]) + 1}.0")):
         assert old in text
         text = text.replace(old, new, 1)
     (folder / file).write_text(text)

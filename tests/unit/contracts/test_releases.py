@@ -56,7 +56,7 @@ def test_a_build_compares_with_the_last_release_and_a_release_needs_the_approval
     edit(
         released / "customers.yaml",
         ("birth_band(date_of_birth, 10)", "birth_band(date_of_birth, 5)"),
-        ("version: 1.0.0", "version: 1.1.0"),
+        ("version: 1.1.0", "version: 1.2.0"),
     )
     assert run(released, "diff").exit_code == 1
 
@@ -64,19 +64,22 @@ def test_a_build_compares_with_the_last_release_and_a_release_needs_the_approval
 
     assert (refused.exit_code, len(read_releases(released))) == (1, len(read_releases(SHIPPED)))
     approve(released, refused)
-    assert run(released, "release").output == "customers 1.1.0 released.\n"
+    assert run(released, "release").output == "customers 1.2.0 released.\n"
     assert run(released, "release").output == "Nothing to release: every contract is as it was last released.\n"
     assert run(released, "diff").output == "Nothing more would leave the platform than before.\n"
     told = run(released, "history", "customers.birth_band").output.splitlines()
     assert told[0].endswith("customers 1.0.0  widens")
-    assert told[3].endswith("customers 1.1.0  widens")
-    assert "birth_band(date_of_birth, 10) becomes birth_band(date_of_birth, 5)" in told[4]
-    assert told[5] == "    approved by data-protection-officer on 2027-02-01, assessment DPIA-2027-003"
+    assert told[-3].endswith("customers 1.2.0  widens")
+    assert "birth_band(date_of_birth, 10) becomes birth_band(date_of_birth, 5)" in told[-2]
+    assert told[-1] == "    approved by data-protection-officer on 2027-02-01, assessment DPIA-2027-003"
 
 
 def test_the_page_says_who_approved_what_leaves(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = approved_in_words(released)
-    assert said["customers"] == "By the data-protection-officer on 2026-11-24, assessment DPIA-2026-001."
+    assert (
+        said["customers"]
+        == "By the data-protection-officer on 2026-11-24, assessment DPIA-2026-001. That was for contract 1.0.0; since then only less leaves."
+    )
     assert said["circumstances"].endswith("That was for contract 1.0.0; since then only less leaves.")
     edit(released / "debts.yaml", ("value: 30, unit: d", "value: 20, unit: d"))
     monkeypatch.setenv("CONTRACTS_DIR", str(released))
@@ -110,7 +113,7 @@ def test_a_released_version_cannot_be_changed_under_its_number(released: Path) -
     result = run(released, "release")
 
     assert result.exit_code == 1
-    assert "stays 1.0.0 although the contract changes" in result.output
+    assert "stays 1.1.0 although the contract changes" in result.output
 
 
 def test_a_column_tells_what_was_ever_derived_from_it(released: Path) -> None:
@@ -118,7 +121,7 @@ def test_a_column_tells_what_was_ever_derived_from_it(released: Path) -> None:
         "customers.email (restricted, encrypted): leaves only as has_email (present(email))"
         in run(released, "history", "customers.email").output
     )
-    edit(released / "customers.yaml", ("value: 30, unit: d", "value: 20, unit: d"), ("version: 1.0.0", "version: 1.0.1"))
+    edit(released / "customers.yaml", ("value: 30, unit: d", "value: 20, unit: d"), ("version: 1.1.0", "version: 1.1.1"))
     assert run(released, "release").exit_code == 0
     assert run(released, "history", "customers.email").output.count("customers.email") == 1, "said once, since nothing changed"
 

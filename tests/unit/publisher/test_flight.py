@@ -14,7 +14,7 @@ from publisher.sinks import Failure, MemorySink, Record
 
 
 def record(partition: int) -> Packed:
-    return packed_of(partition, [], [b"%d" % partition])
+    return packed_of(partition, "r1", [], [b"%d" % partition])
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def test_all_events_leave_in_the_order_of_their_partition(given_events: list[tup
         seqs = count(1)
         events = [event(partition, next(seqs), size) for partition, size in given_events]
         waiting, sent = Waiting(), list[Packed]()
-        waiting.add(events)
+        waiting.add(events, "r1")
         while waiting.count:
             round_ = waiting.pack(busy=())
             partitions = [packed.record.partition for packed in round_]
@@ -47,7 +47,7 @@ def test_all_events_leave_in_the_order_of_their_partition(given_events: list[tup
 
 def test_a_busy_partition_gets_no_second_record() -> None:
     waiting = Waiting()
-    waiting.add([event(1, 1), event(2, 2)])
+    waiting.add([event(1, 1), event(2, 2)], "r1")
     assert [packed.record.partition for packed in waiting.pack(busy={1})] == [2]
     assert waiting.count == 1
 
@@ -55,7 +55,7 @@ def test_a_busy_partition_gets_no_second_record() -> None:
 def test_what_is_under_way_is_limited_and_each_partition_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pack, "RECORD_LIMIT", 100)
     waiting = Waiting()
-    waiting.add([event(partition, seq, 99) for seq in range(3) for partition in range(10)])
+    waiting.add([event(partition, seq, 99) for seq in range(3) for partition in range(10)], "r1")
     served: list[int] = []
     while waiting.count:
         round_ = waiting.pack(busy=(), room_bytes=400)
@@ -78,7 +78,7 @@ def test_manifests_travel_with_events_and_are_told_apart() -> None:
         digest=5,
     )
     waiting = Waiting()
-    waiting.add([event(sent.partition, 1), ManifestEvent(1, "debts", 0, sent)])
+    waiting.add([event(sent.partition, 1), ManifestEvent(1, "debts", 0, sent)], "r1")
     (packed,) = waiting.pack(busy=())
     assert [e.seq for e in packed.events] == [1]
     assert [m.of for m in packed.manifests] == ["debts"]

@@ -1,4 +1,4 @@
-"""A release of the shipped contracts under fixed keys. Belongs here: fixtures of these tests only."""
+"""A release of the shipped contracts under fixed keys, as if every combination of a k-group were common. Belongs here: fixtures of these tests only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from publisher.contracts import Contract, load_contracts
 from publisher.release import Release
-from tests.unit.release.rows import keyring
+from tests.unit.release.rows import AsItIs, keyring
 
 
 @pytest.fixture(scope="session")
@@ -18,4 +18,4 @@ def contracts() -> dict[str, Contract]:
 
 @pytest.fixture(scope="session")
 def release(contracts: dict[str, Contract]) -> Release:
-    return Release(contracts, keyring())
+    return Release(contracts, keyring(), AsItIs())
