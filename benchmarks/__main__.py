@@ -71,7 +71,7 @@ def _relay(url: str) -> float:
     """All that the rounds above left in the outbox: decrypted, derived, released, packed, acknowledged."""
     with connect(url, "bench-relay") as connection:
         keyring = LocalKeyring(DATA_KEY, PSEUDONYM_KEY)
-        relay = Relay(connection, load_release_set(CONTRACTS, keyring), keyring, MemorySink(), stop=threading.Event())
+        relay = Relay(connection, load_release_set(CONTRACTS, keyring), MemorySink(), stop=threading.Event())
         began = time.perf_counter()
         summary = relay.run(Until.SENT)
         return summary.events / (time.perf_counter() - began)

@@ -13,14 +13,17 @@ import dagster as dg
 
 from lake_assets.assets.ingest_events import (
     QUARANTINE,
+    RISK,
     StepEvent,
     bronze_events,
     conflict_checks,
     ledger_metadata,
+    risk_events,
     silver_events,
 )
 from lake_assets.assets.one_batch import Done, take_through
 from lake_assets.bronze.conflicts import open_conflicts
+from lake_assets.bronze.reports import RiskReport, reports_of
 from lake_assets.catalog import Catalog
 from lake_assets.guard import without_values
 from lake_assets.jobs import GOES_ON
@@ -84,7 +87,7 @@ def _objects(catalog: Catalog) -> dg.AssetsDefinition:
 
 def _batch(catalog: Catalog) -> dg.AssetsDefinition:
     rules = rules_of(catalog.contracts)
-    specs = [*_bronze_specs(catalog), _quarantine_spec(catalog), *_silver_specs(catalog)]
+    specs = [*_bronze_specs(catalog), _quarantine_spec(catalog), _risk_spec(catalog), *_silver_specs(catalog)]
     checks = [
         dg.AssetCheckSpec(
             "conservation",
@@ -114,6 +117,7 @@ def _batch(catalog: Catalog) -> dg.AssetsDefinition:
         """
         done, queue, bucket = Done(), notifications.open(), landing.open()
         conflicts: dict[str, int] = {}
+        reports: list[RiskReport] = []
         failure: ResourceError | None = None
         try:
             for turn in range(BATCHES_A_RUN):
@@ -131,11 +135,14 @@ def _batch(catalog: Catalog) -> dg.AssetsDefinition:
                 context.instance.add_run_tags(context.run.run_id, GOES_ON)
             with lake.tables(f"conflicts/{context.run.run_id}") as tables:
                 conflicts = open_conflicts(tables)
+                if reporting := [each.batch for each in done.bronze if "risk" in each.told]:
+                    reports = reports_of(tables, reporting)
         except ResourceError as error:  # what came through before it is told first
             failure = error
         if done.bronze:
             yield from _selected(context, bronze_events(done.bronze))
             yield from _selected(context, silver_events(done.silver, done.bronze))
+        yield from _selected(context, risk_events(reports))
         if failure is None:
             yield from _selected(context, conflict_checks(catalog.contracts, conflicts))
         if failure is not None:
@@ -184,6 +191,17 @@ def _quarantine_spec(catalog: Catalog) -> dg.AssetSpec:
         kinds={"delta", "spark"},
         deps=[["raw", "objects"]],
         columns=schemas.QUARANTINE,
+        skippable=True,
+    )
+
+
+def _risk_spec(catalog: Catalog) -> dg.AssetSpec:
+    return catalog.spec(
+        RISK,
+        "What the platform tells of its k-groups: how many people share what leaves of them, how many say less, in counts only.",
+        kinds={"delta", "spark"},
+        deps=[["raw", "objects"]],
+        columns=schemas.RISK,
         skippable=True,
     )
 

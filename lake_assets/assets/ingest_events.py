@@ -10,11 +10,13 @@ from datetime import datetime
 import dagster as dg
 
 from lake_assets.bronze.load import BronzeResult
+from lake_assets.bronze.reports import RiskReport
 from lake_assets.metadata import bars, lag
 from lake_assets.raw.ledger import LedgerResult
 from lake_assets.silver.current import SilverResult
 
 QUARANTINE = ["bronze", "quarantine"]
+RISK = ["bronze", "risk"]
 StepEvent = dg.MaterializeResult[None] | dg.AssetCheckResult
 
 
@@ -57,9 +59,24 @@ def bronze_events(loaded: Sequence[BronzeResult]) -> Iterator[StepEvent]:
             "batch": loaded[-1].batch,
             "values read": kept.read,
             "in bronze": sum(kept.bronze.values()),
-            "manifests": kept.manifests,
+            "manifests and risk reports": kept.told,
             "quarantined": kept.quarantined,
         },
+    )
+
+
+def risk_events(reports: Sequence[RiskReport]) -> Iterator[StepEvent]:
+    """The newest report of each k-group; nothing where none came."""
+    if not reports:
+        return
+    rows = "\n".join(
+        f"| `{r.group}` | {r.computed_at:%Y-%m-%d %H:%M} | {r.k} | {r.people:,} | {r.groups:,} | {r.smallest:,} | {r.silent:,} | {r.people_below_k:,} |"
+        for r in reports
+    )
+    head = "| k-group | counted at (UTC) | k | people | groups | smallest | say nothing | below k as they are |\n|---|---|---|---|---|---|---|---|\n"
+    yield dg.MaterializeResult(
+        asset_key=RISK,
+        metadata={"k-groups": dg.MetadataValue.md(head + rows), "smallest group": min(r.smallest for r in reports)},
     )
 
 

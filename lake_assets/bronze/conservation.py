@@ -2,7 +2,7 @@
 
 Belongs here: counting a batch. Not here: whether the platform sent more (`completeness/`).
 
-Conservation: every JSON value that a batch read is in bronze, a manifest, or in quarantine.
+Conservation: every JSON value that a batch read is in bronze, a manifest or a risk report, or in quarantine.
 """
 
 from __future__ import annotations
@@ -15,9 +15,13 @@ from types import MappingProxyType
 
 from pyspark.sql import Row
 
+from lake_assets.transforms.rules import TOLD
 from lake_assets.transforms.winners import IS_DELETE
 from resources.spark import from_micros, spark_errors
 from resources.tables import LakeTables
+
+NOT_EVENTS = (*TOLD.values(), "quarantine")
+"""Tables in `ops` in which a batch has rows besides bronze."""
 
 Span = tuple[int, int]
 """The lowest and the highest position, both inclusive."""
@@ -44,7 +48,8 @@ class Conservation:
 
     read: int
     contents: dict[str, BatchContents]
-    manifests: int
+    told: int
+    """Manifests and risk reports."""
     quarantined: int
 
     @property
@@ -53,7 +58,7 @@ class Conservation:
 
     @property
     def held(self) -> int:
-        return sum(self.bronze.values()) + self.manifests + self.quarantined
+        return sum(self.bronze.values()) + self.told + self.quarantined
 
     @property
     def holds(self) -> bool:
@@ -71,13 +76,13 @@ def count_batch(
     other = [
         f"SELECT '{name}' AS source, count(*) AS events, 0L AS deletes, 0L AS conflicts, NULL AS newest "  # noqa: S608 (names and a number)
         f"FROM {tables.sql_name('ops', name)} WHERE _batch = {int(batch)}"
-        for name in ("manifests", "quarantine")
+        for name in NOT_EVENTS
     ]
     with spark_errors(f"counting batch {batch}"):
         rows = tables.spark.sql(" UNION ALL ".join([_contents_sql(tables, entities, batch, spans), *other])).collect()
     found = {row.source: _contents(row) for row in rows}
     contents = {entity: found[entity] for entity in entities if found[entity].events}
-    return Conservation(read, contents, found["manifests"].events, found["quarantine"].events)
+    return Conservation(read, contents, sum(found[name].events for name in TOLD.values()), found["quarantine"].events)
 
 
 def _contents(row: Row) -> BatchContents:
@@ -105,7 +110,7 @@ def _contents_sql(tables: LakeTables, entities: Iterable[str], batch: int, spans
 def held_by_object(tables: LakeTables, batch: int, entities: Iterable[str]) -> dict[str, Counter[str]]:
     """How many rows of a batch each raw object has in each table: after a load that was not finished."""
     sources = [("bronze", entity, "_object") for entity in entities]
-    sources += [("ops", "manifests", "_object"), ("ops", "quarantine", "object")]
+    sources += [("ops", name, "object" if name == "quarantine" else "_object") for name in NOT_EVENTS]
     each = (
         f"SELECT '{name}' AS source, {column} AS object, count(*) AS held "  # noqa: S608 (names and a number)
         f"FROM {tables.sql_name(layer, name)} WHERE _batch = {int(batch)} GROUP BY {column}"

@@ -20,8 +20,8 @@ from lake_assets.bronze.objects import EMPTY, GONE, OVERWRITTEN, BadObject, bad_
 from lake_assets.raw.batches import Batch, RawObject
 from lake_assets.transforms.canonical import entity_of, is_canonical, parsed_schema
 from lake_assets.transforms.fields import Rules
+from lake_assets.transforms.rules import TOLD
 from lake_assets.transforms.strict import judged, judged_here
-from publisher.wire import MANIFEST
 from resources.landing import Landing
 from resources.spark import spark_errors
 from resources.tables import LakeTables
@@ -131,7 +131,7 @@ def _loaded_before(tables: LakeTables, rules: Rules, batch: Batch, bad: list[Bad
     changed = {found.object.key for found in bad if found.reason in (GONE, OVERWRITTEN)}
     if not changed:
         return bad, Counter()
-    held = held_by_object(tables, batch.number, [entity for entity in rules if entity != MANIFEST])
+    held = held_by_object(tables, batch.number, [entity for entity in rules if entity not in TOLD])
     # A single row of quarantine may tell of the object itself, which then was as bad before.
     loaded = {key for key in changed & held.keys() if held[key] - Counter(quarantine=1)}
     earlier: Counter[str] = Counter()

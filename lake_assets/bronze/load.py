@@ -21,9 +21,9 @@ from lake_assets.bronze.objects import BadObject
 from lake_assets.raw.batches import Batch, Counts
 from lake_assets.raw.session import SMALL_BYTES, interpreted
 from lake_assets.transforms import schemas
-from lake_assets.transforms.events import typed_events, typed_manifests
+from lake_assets.transforms.events import typed_events, typed_records
 from lake_assets.transforms.fields import Rules
-from publisher.wire import MANIFEST
+from lake_assets.transforms.rules import TOLD
 from resources.landing import Landing
 from resources.tables import LakeTables
 
@@ -33,27 +33,27 @@ FEW_BYTES = 8 << 20
 
 @dataclass(frozen=True)
 class BronzeResult:
-    """What a batch was. `events` counts the bronze rows of each entity that it brought; `refused` the quarantined by reason."""
+    """What a batch was. `events` counts the bronze rows of each entity that it brought, `told` the manifests and risk reports; `refused` the quarantined by reason."""
 
     batch: int
     objects: int
     bad_objects: int
     read: int
     events: dict[str, int]
-    manifests: int
+    told: dict[str, int]
     refused: dict[str, int]
     conservation: Conservation
 
     @property
     def counts(self) -> Counts:
         kept = self.conservation
-        return Counts(self.read, sum(kept.bronze.values()), kept.manifests, kept.quarantined, kept.holds)
+        return Counts(self.read, sum(kept.bronze.values()), kept.told, kept.quarantined, kept.holds)
 
 
 def load_batch(
     tables: LakeTables, landing: Landing, rules: Rules, batch: Batch, *, threads: int = THREADS, few_bytes: int = FEW_BYTES
 ) -> BronzeResult:
-    """Loads a batch: accepted events into bronze, manifests into `ops/manifests`, all else into quarantine, one row each.
+    """Loads a batch: accepted events into bronze, manifests and risk reports into `ops`, all else into quarantine, one row each.
 
     Up to `few_bytes` of lines that are not canonical are judged in this process, more in Spark's workers. Repeated, it changes
     nothing. Nothing in an object stops it; it raises SparkFailed when Spark itself fails.
@@ -75,14 +75,14 @@ def _load(tables: LakeTables, landing: Landing, rules: Rules, batch: Batch, thre
 
         jobs: list[Callable[[], None]] = []
         for entity in accepted:
-            if entity == MANIFEST:
-                jobs.append(_append(tables, batch, "ops", "manifests", typed_manifests(of(entity), rules[entity], batch.number)))
+            if entity in TOLD:
+                jobs.append(_append(tables, batch, "ops", TOLD[entity], typed_records(of(entity), rules[entity], batch.number)))
             else:
                 jobs.append(_append(tables, batch, "bronze", entity, typed_events(of(entity), rules[entity], batch.number)))
         if refused:
             jobs.append(_append(tables, batch, "ops", "quarantine", _quarantine(tables, strict.rows, lines.bad, batch)))
         _run(jobs, threads)
-    entities = [entity for entity in rules if entity != MANIFEST]
+    entities = [entity for entity in rules if entity not in TOLD]
     read = accepted.total() + refused.total() + lines.earlier.total()
     conservation = count_batch(tables, batch.number, read, entities, widened(lines.spans, strict.spans))
     return BronzeResult(
@@ -91,7 +91,7 @@ def _load(tables: LakeTables, landing: Landing, rules: Rules, batch: Batch, thre
         bad_objects=len(lines.bad),
         read=read,
         events=dict(sorted((accepted + Counter({e: lines.earlier[e] for e in entities})).items())),
-        manifests=accepted[MANIFEST] + lines.earlier["manifests"],
+        told={name: held for entity, name in TOLD.items() if (held := accepted[entity] + lines.earlier[name])},
         refused=dict(sorted(refused.items())),
         conservation=conservation,
     )

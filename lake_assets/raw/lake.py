@@ -37,6 +37,7 @@ OPS = (
     Table("ops", "objects", schemas.OBJECTS, partition_by=("day",)),
     Table("ops", "quarantine", schemas.QUARANTINE),
     Table("ops", "manifests", schemas.MANIFESTS, statistics=("seq_from", "seq_to", "_batch")),
+    Table("ops", "risk", schemas.RISK),
     Table("ops", "batches", schemas.BATCHES),
     Table("ops", "tombstones", schemas.TOMBSTONES, partition_by=("entity",)),
     Table("ops", "contracts", schemas.CONTRACTS),

@@ -1,6 +1,6 @@
 """Canonical lines into typed rows.
 
-Belongs here: the shape of bronze's rows and of manifests. Not here: whether a line may come in (`canonical.py`, `validate.py`).
+Belongs here: the shape of bronze's rows, of manifests and of risk reports. Not here: whether a line may come in (`canonical.py`, `validate.py`).
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def typed_events(lines: DataFrame, rule: EntityRule, batch: int) -> DataFrame:
     )
 
 
-def typed_manifests(lines: DataFrame, rule: EntityRule, batch: int) -> DataFrame:
-    """The rows of `ops/manifests`: the record's fields, and where each manifest came from."""
+def typed_records(lines: DataFrame, rule: EntityRule, batch: int) -> DataFrame:
+    """The rows of what the publisher tells of itself (`ops/manifests`, `ops/risk`): the record's fields, and where each came from."""
     event = _parsed(lines, rule)
     record = [_typed(sf.col("event.record")[field.name], field.type).alias(field.name) for field in rule.fields]
     return event.select(*record, sf.col("object").alias("_object"), sf.lit(batch).cast("bigint").alias("_batch"))

@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from lake_assets.transforms.fields import MAX_SEQ, EntityRule, FieldRule, Rules
 from publisher.contracts import Contract, Field
 from publisher.contracts.model import PSEUDONYM_PATTERN
-from publisher.wire import DELETES, MANIFEST, MANIFEST_VERSION, UPSERTS
+from publisher.wire import DELETES, MANIFEST, MANIFEST_VERSION, RISK, RISK_COUNTS, RISK_VERSION, UPSERTS
+
+TOLD = {MANIFEST: "manifests", RISK: "risk"}
+"""What the publisher tells of itself, beside events: its entity on the wire, and its table in `ops`."""
 
 _PRECISION = {
     "second": None,
@@ -20,9 +23,10 @@ _PRECISION = {
 
 
 def rules_of(contracts: Mapping[str, Contract]) -> Rules:
-    """The rule of every entity, and of the manifests that account for them."""
+    """The rule of every entity, of the manifests that account for them, and of the reports on k-groups."""
     rules = {entity: _entity_rule(contract) for entity, contract in contracts.items()}
     rules[MANIFEST] = _manifest_rule(tuple(contracts))
+    rules[RISK] = _risk_rule(tuple(contracts))
     return rules
 
 
@@ -59,27 +63,39 @@ def _count(name: str) -> FieldRule:
     return FieldRule(name, "integer", minimum=0, maximum=MAX_SEQ)
 
 
-def _manifest_rule(entities: tuple[str, ...]) -> EntityRule:
+def _told(
+    entity: str, version: str, op: str, about: tuple[str, ...], fields: tuple[FieldRule, ...], seq_field: str | None
+) -> EntityRule:
     return EntityRule(
-        entity=MANIFEST,
-        versions=(MANIFEST_VERSION,),
-        writes=("manifest",),
+        entity=entity,
+        versions=(version,),
+        writes=(op,),
         deletes=(),
         has_subject=False,
-        key=FieldRule("key", "string", values=entities),
+        key=FieldRule("key", "string", values=about),
         subject=FieldRule("subject", "string"),
         seq=_count("seq"),
         committed_at=FieldRule("committed_at", "timestamp"),
-        fields=(
-            FieldRule("of", "string", values=entities),
-            _count("seq_from"),
-            _count("seq_to"),
-            _count("revision"),
-            FieldRule("closed_at", "timestamp"),
-            _count("events"),
-            _count("dead_letters"),
-            FieldRule("digest", "string", pattern="^(0|[1-9][0-9]{0,19})$"),
-            FieldRule("backfill_due", "boolean"),
-        ),
-        seq_field="seq_to",
+        fields=(FieldRule("of", "string", values=about), *fields),
+        seq_field=seq_field,
     )
+
+
+def _manifest_rule(entities: tuple[str, ...]) -> EntityRule:
+    fields = (
+        _count("seq_from"),
+        _count("seq_to"),
+        _count("revision"),
+        FieldRule("closed_at", "timestamp"),
+        _count("events"),
+        _count("dead_letters"),
+        FieldRule("digest", "string", pattern="^(0|[1-9][0-9]{0,19})$"),
+        FieldRule("backfill_due", "boolean"),
+    )
+    return _told(MANIFEST, MANIFEST_VERSION, "manifest", entities, fields, "seq_to")
+
+
+def _risk_rule(entities: tuple[str, ...]) -> EntityRule:
+    named = FieldRule("kgroup", "string", pattern="^[a-z][a-z0-9_]{0,62}$")
+    fields = (named, FieldRule("computed_at", "timestamp"), *map(_count, RISK_COUNTS))
+    return _told(RISK, RISK_VERSION, "report", entities, fields, None)

@@ -77,13 +77,30 @@ MANIFESTS: Columns = [
     _OBJECT,
     _BATCH,
 ]
+RISK: Columns = [
+    ("of", "string", "The entity."),
+    ("kgroup", "string", "The k-group of its fields."),
+    ("computed_at", "timestamp", "When the platform counted."),
+    ("version", "integer", "The version of the coarsening that it led to."),
+    ("k", "integer", "How many people must say the same."),
+    ("people", "integer", "How many people there are."),
+    ("groups", "integer", "How many groups of people say the same, of those who say anything."),
+    ("smallest", "integer", "How many people the smallest of them has."),
+    ("silent", "integer", "How many people say nothing."),
+    ("coarsened", "integer", "How many people say less than the contract lets them, the silent ones among them."),
+    ("people_below_k", "integer", "How many would be in groups below k if everything left as it is."),
+    ("groups_before", "integer", "How many groups there would be then."),
+    ("smallest_before", "integer", "How many people the smallest of those would have."),
+    _OBJECT,
+    _BATCH,
+]
 BATCHES: Columns = [
     _BATCH,
     ("objects", "integer", "How many objects it reads."),
     ("bytes", "integer", "Their size in the landing bucket."),
     ("read", "integer", "JSON values read, and bad objects."),
     ("bronze", "integer", "Of these, in bronze."),
-    ("manifests", "integer", "Of these, manifests."),
+    ("manifests", "integer", "Of these, manifests and risk reports."),
     ("quarantined", "integer", "Of these, in quarantine."),
     ("conserved", "boolean", "Whether the sum holds, counted in the tables."),
     ("finished_at", "timestamp", "When silver had it."),
@@ -167,6 +184,6 @@ def history(contract: Contract) -> Columns:
 
 def fingerprint(contracts: Mapping[str, Contract]) -> str:
     """Changes when a table of the lake would: tells in one look-up that all of them are there."""
-    shape = [OBJECTS, QUARANTINE, MANIFESTS, BATCHES, TOMBSTONES, CONTRACTS, CONFLICTS, COMPLETENESS, PROGRESS]
+    shape = [OBJECTS, QUARANTINE, MANIFESTS, RISK, BATCHES, TOMBSTONES, CONTRACTS, CONFLICTS, COMPLETENESS, PROGRESS]
     shape += [layer(contract) for contract in contracts.values() for layer in (bronze, silver, history)]
     return hashlib.sha256(json.dumps([sorted(contracts), shape]).encode()).hexdigest()[:16]

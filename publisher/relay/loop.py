@@ -14,7 +14,6 @@ from enum import Enum
 from publisher import deadletters, epoch, outbox
 from publisher.database import Connection
 from publisher.deadletters import DeadLetter
-from publisher.keys import Keyring
 from publisher.outbox import OutboxReader
 from publisher.relay.bookkeeping import commit_round
 from publisher.relay.flight import Flight
@@ -72,7 +71,6 @@ class Relay:
         self,
         connection: Connection,
         releases: ReleaseSet,
-        keyring: Keyring,
         sink: Sink,
         *,
         manifest_seconds: float = 10.0,
@@ -81,7 +79,6 @@ class Relay:
         self._connection = connection
         self._releases = releases
         self._digest = releases.digest
-        self._keyring = keyring
         self._stop = stop or threading.Event()
         self._flight = Flight(sink)
         self._waiting = Waiting()
@@ -126,7 +123,7 @@ class Relay:
         self._use(risk.latest(self._connection))
         deadletters.put_back(self._connection)
         self._judge = Judge(self._releases.release, deadletters.dead_keys(self._connection))
-        recovered = recover(self._connection, self._releases, self._keyring)
+        recovered = recover(self._connection, self._releases)
         self._skip = {event.seq for packed in recovered for event in packed.events}
         self.summary.repeated = len(self._skip)
         self._flight.add(recovered)

@@ -10,7 +10,6 @@ import logging
 from publisher import outbox
 from publisher.database import Connection
 from publisher.errors import PermanentError
-from publisher.keys import Keyring
 from publisher.relay.judging import event_of
 from publisher.relay.pack import Packed, packed_of
 from publisher.relay.releases import ReleaseSet, former_release
@@ -19,7 +18,7 @@ from publisher.release import Release
 logger = logging.getLogger("publisher.relay")
 
 
-def recover(connection: Connection, current: ReleaseSet, keyring: Keyring) -> list[Packed]:
+def recover(connection: Connection, current: ReleaseSet) -> list[Packed]:
     """The records of all left claims. A row that cannot be released any more is left to be judged like any other."""
     claims = [claim for claim in outbox.load_claims(connection) if claim.seqs]
     rows = {row.seq: row for row in outbox.rows_of(connection, [seq for claim in claims for seq in claim.seqs])}
@@ -27,7 +26,7 @@ def recover(connection: Connection, current: ReleaseSet, keyring: Keyring) -> li
     packed: list[Packed] = []
     for claim in claims:
         if claim.release not in releases:
-            releases[claim.release] = former_release(connection, claim.release, keyring)
+            releases[claim.release] = former_release(connection, claim.release, current.keyring)
         events = []
         for seq in claim.seqs:
             if seq not in rows:

@@ -76,9 +76,7 @@ def run_relay(settings: Settings, stop: threading.Event, *, once: bool = False, 
             with connect(url, "relay") as connection:
                 _become_relay(connection, stop, until)
                 worked = True
-                relay = Relay(
-                    connection, keys.release_set, keys.keyring, sink, manifest_seconds=settings.manifest_seconds, stop=stop
-                )
+                relay = Relay(connection, keys.release_set, sink, manifest_seconds=settings.manifest_seconds, stop=stop)
                 return relay.run(until)
         except (psycopg.Error, TransientError) as error:
             known = translate(error, "relay") if isinstance(error, psycopg.Error) else error

@@ -195,7 +195,7 @@ def test_every_value_is_accounted_for(loaded: Loaded) -> None:
     assert kept.holds
     assert loaded.result.counts.conserved
     assert kept.bronze == {"debts": 20, "creditors": 3, "customers": 6}
-    assert kept.manifests == 1
+    assert kept.told == 1
     assert kept.quarantined == 11 + 8 == len(loaded.quarantine)
     assert kept.read == sum(map(len, good.values())) + 1 + kept.quarantined
 

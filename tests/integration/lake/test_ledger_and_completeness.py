@@ -10,7 +10,7 @@ import pytest
 from lake_assets.completeness import complete_until, count_verdicts, verify_manifests
 from lake_assets.raw.batches import Counts, advance, finish_batch, finished_below, pending_batches, read_batch
 from lake_assets.raw.ledger import register
-from lake_assets.transforms.events import typed_events, typed_manifests
+from lake_assets.transforms.events import typed_events, typed_records
 from lake_assets.transforms.fields import Rules
 from publisher import wire
 from tests.integration.lake.conftest import Lake
@@ -102,7 +102,7 @@ class Platform:
         tables, columns = self.lake.tables, "object STRING, line STRING"
         for layer, name, lines, typed, rule in (
             ("bronze", "debts", events, typed_events, self.rules["debts"]),
-            ("ops", "manifests", manifests, typed_manifests, self.rules[wire.MANIFEST]),
+            ("ops", "manifests", manifests, typed_records, self.rules[wire.MANIFEST]),
         ):
             if lines:
                 frame = tables.spark.createDataFrame([("o", each.decode()) for each in lines], columns).coalesce(1)

@@ -67,7 +67,7 @@ def run_relay(captured: str, releases: ReleaseSet, keyring: LocalKeyring) -> Cal
     def run(sink: Sink, until: Until = Until.SENT, **options: float) -> Summary:
         with connect(captured, "relay test") as connection:
             assert try_lock(connection)
-            return Relay(connection, releases, keyring, sink, manifest_seconds=options.get("manifest_seconds", 3600.0)).run(until)
+            return Relay(connection, releases, sink, manifest_seconds=options.get("manifest_seconds", 3600.0)).run(until)
 
     return run
 

@@ -75,7 +75,7 @@ def running(url: str, releases: ReleaseSet, keyring: LocalKeyring, sink: Sink, s
     def work() -> None:
         with connect(url, "relay") as connection:
             assert outbox.try_lock(connection)
-            Relay(connection, releases, keyring, sink, stop=stop).run()
+            Relay(connection, releases, sink, stop=stop).run()
 
     with ThreadPoolExecutor(1) as pool:
         relay = pool.submit(work)

@@ -118,13 +118,13 @@ def test_a_mended_key_lets_all_events_go_in_order_before_newer_ones(
 ) -> None:
     """The publisher ran with a wrong data key: everything encrypted is parked, then replayed with the right one."""
     wrong = LocalKeyring(bytes(32), PSEUDONYM_KEY)
-    broken = replace(releases, release=Release(releases.contracts, wrong))
+    broken = replace(releases, keyring=wrong, release=Release(releases.contracts, wrong))
     customer = platform.customer()
     for status in ("closed", "active", "closed"):
         platform.sql("UPDATE customers SET status = %s WHERE id = %s", status, customer)
     with connect(captured, "relay") as connection:
         assert try_lock(connection)
-        Relay(connection, broken, wrong, sink).run(Until.SENT)
+        Relay(connection, broken, sink).run(Until.SENT)
     assert records(sink, "customers") == []
     platform.sql("UPDATE customers SET marketing_consent = false WHERE id = %s", customer)
     with connect(captured, "replay") as connection:
@@ -175,7 +175,7 @@ def test_a_new_epoch_keeps_the_order_of_a_key_with_rows_in_the_outbox_and_behind
     platform.sql("UPDATE customers SET date_of_birth = %s WHERE id = %s", BAD, bad)
     platform.sql("DELETE FROM customers WHERE id = %s", bad)
     with connect(captured, "relay") as connection, pytest.raises(Killed):
-        Relay(connection, releases, keyring, DeliversThenDies()).run(Until.SENT)
+        Relay(connection, releases, DeliversThenDies()).run(Until.SENT)
     with connect(captured, "install") as connection:
         epoch.raise_epoch(connection, "a test")
     run_relay(sink)
@@ -195,7 +195,7 @@ def test_an_event_larger_than_a_record_is_parked(
     monkeypatch.setattr("publisher.relay.judging.RECORD_LIMIT", 200)
     platform.customer()
     with connect(captured, "relay") as connection:
-        Relay(connection, releases, keyring, sink).run(Until.SENT)
+        Relay(connection, releases, sink).run(Until.SENT)
     assert platform.sql("SELECT reason FROM publisher.dead_letters") == [("record too large",)]
 
 
@@ -213,7 +213,7 @@ def test_a_row_from_before_the_dead_letter_does_not_wait_for_it(
     platform.sql("UPDATE customers SET date_of_birth = %s WHERE id = %s", BAD, bad)
     dying = DeliversThenDies()
     with connect(captured, "relay") as connection, pytest.raises(Killed):
-        Relay(connection, releases, keyring, dying).run(Until.SENT)
+        Relay(connection, releases, dying).run(Until.SENT)
     platform.sql("DELETE FROM publisher.claims")  # as if the round had not claimed it
     run_relay(sink)
     assert [event["op"] for event in records(sink, "customers")] == ["insert"]

@@ -143,7 +143,7 @@ def test_duplicates_after_a_crash_are_counted_once(
     many(platform, 60, 1)
     dying = DeliversThenDies()
     with connect(captured, "relay") as connection, pytest.raises(Killed):
-        Relay(connection, releases, keyring, dying).run(Until.SENT)
+        Relay(connection, releases, dying).run(Until.SENT)
     sink.records += dying.records
     run_relay(sink, Until.ACCOUNTED)
     assert len([line for line in sink.lines if b'"creditors"' in line]) > 120

@@ -117,7 +117,7 @@ def test_what_a_killed_relay_had_put_is_repeated_with_the_same_bytes(
     with connect(captured, "relay") as connection:
         assert outbox.try_lock(connection)
         with pytest.raises(Killed):
-            Relay(connection, releases, keyring, dying).run(Until.SENT)
+            Relay(connection, releases, dying).run(Until.SENT)
     many_updates(platform, 2)  # meanwhile the platform goes on
     summary = run_relay(sink)
     put = {record.partition: record.data for record in dying.records}
@@ -134,12 +134,12 @@ def test_a_successor_with_other_contracts_repeats_under_the_old_ones(
     many(platform, 50, 0)
     dying = DeliversThenDies()
     with connect(captured, "relay") as connection, pytest.raises(Killed):
-        Relay(connection, releases, keyring, dying).run(Until.SENT)
+        Relay(connection, releases, dying).run(Until.SENT)
     for name, text in releases.texts.items():
         (tmp_path / name).write_text(text.replace("version: 1.0.0", "version: 1.1.0", 1))
     many_updates(platform, 1)
     with connect(captured, "relay") as connection:
-        Relay(connection, load_release_set(tmp_path, keyring), keyring, sink).run(Until.SENT)
+        Relay(connection, load_release_set(tmp_path, keyring), sink).run(Until.SENT)
     put = {record.partition: record.data for record in dying.records}
     assert put == {record.partition: record.data for record in sink.records if b'"contract":"1.0.0"' in record.data}
     assert [e["contract"] for e in events(sink)].count("1.1.0") == 50

@@ -153,11 +153,11 @@ def test_who_becomes_rare_is_made_coarser_and_never_finer_again(
     platform.sql("DELETE FROM customers WHERE id = %s", few[0])
     second = look()
     run_relay(sink)
-    assert classes(sink) == {(True, False, False, None, None, None): 21}
+    assert classes(sink) == {(True, False, False, "1960-1999", None, None): 21}
     people(platform, 20)
     third = look()
     run_relay(sink)
-    assert classes(sink) == {(True, False, False, None, None, None): 41}
+    assert classes(sink) == {(True, False, False, "1960-1999", None, None): 41}
     assert first.version < second.version == third.version
 
 
@@ -209,7 +209,7 @@ def test_a_successor_repeats_under_the_coarsening_that_was_claimed(
     people(platform, 30)
     dying = DeliversThenDies()
     with connect(captured, "relay") as connection, pytest.raises(Killed):
-        Relay(connection, releases, keyring, dying).run(Until.SENT)
+        Relay(connection, releases, dying).run(Until.SENT)
     look()
     run_relay(sink)
     put = {line for record in dying.records for line in record.data.splitlines()}
@@ -248,7 +248,7 @@ def test_a_version_that_comes_while_rows_wait_in_memory_is_kept_apart(
     sink = LooksDuringThePut()
     with connect(captured, "relay") as connection:
         assert store.latest(connection) == 0
-        Relay(connection, releases, keyring, sink).run(Until.SENT)
+        Relay(connection, releases, sink).run(Until.SENT)
     run_relay(sink)
     assert sum(classes(sink).values()) == 12
     by_op = Counter((event["op"], event["record"]["birth_band"]) for event in events(sink))
