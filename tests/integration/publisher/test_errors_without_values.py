@@ -172,7 +172,8 @@ def test_a_relay_that_loses_its_session_logs_no_value(
 
 @pytest.mark.xfail(raises=ValueError, reason="what nobody foresaw leaves the command as a traceback, with its text")
 def test_what_nobody_foresaw_ends_a_command_without_its_text(
-    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    environment: dict[str, str],  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("publisher.cli.run_relay", lambda *_, **__: int(CANARY))
 
