@@ -80,6 +80,8 @@ class Account:
     rows_written: int
     rows_by_way: dict[str, int]
     released: dict[str, int]
+    sent_again: int
+    """Of the released: rows that say other things since a k-group was assessed."""
     dead_letters: int
     bronze: dict[str, tuple[int, int, int]]
     platform_rows: dict[str, int]
@@ -100,9 +102,10 @@ class Account:
         """What does not add up, each in a sentence; empty when every write is accounted for."""
         found = []
         released, bad = sum(self.released.values()), sum(n for verdict, n in self.verdicts.items() if verdict != "agrees")
-        if self.rows_written != released + self.dead_letters:
+        if self.rows_written + self.sent_again != released + self.dead_letters:
             found.append(
-                f"{self.rows_written:,} rows were written, and {released:,} events released with {self.dead_letters:,} dead letters"
+                f"{self.rows_written:,} rows were written and {self.sent_again:,} sent again, and {released:,} events released with "
+                f"{self.dead_letters:,} dead letters"
             )
         for entity, (_, events, silver) in self.bronze.items():
             if events != self.released.get(entity, 0):
@@ -130,6 +133,7 @@ class Account:
             "rows_written": self.rows_written,
             "rows_by_way": self.rows_by_way,
             "events_released": sum(self.released.values()),
+            "sent_again": self.sent_again,
             "dead_letters": self.dead_letters,
             "events_bronze": self.events_bronze,
             "duplicates": sum(rows - events for rows, events, _ in self.bronze.values()),
@@ -153,7 +157,7 @@ class Account:
         report = self.report()
         lines += [
             "",
-            f"  {self.rows_written:,} rows written by the platform, {report['events_released']:,} events released, {report['events_bronze']:,} in bronze",
+            f"  {self.rows_written:,} rows written by the platform and {self.sent_again:,} sent again more or less coarsely, {report['events_released']:,} events released, {report['events_bronze']:,} in bronze",
             f"  manifests: {report['manifests_ok']:,} agree, {report['manifests_bad']:,} do not; in quarantine: {self.quarantined:,}",
             f"  gold: {', '.join(f'{name} {rows:,}' for name, rows in self.gold.items())} rows",
             f"  from commit to visible in silver: p50 {self.latency_s['p50']:.0f} s, p95 {self.latency_s['p95']:.0f} s, of {self.latency_s['sample']:,} inserts",
@@ -175,6 +179,7 @@ def take_account(stack: Stack, lake: Lake, traffic: Traffic, runs: int) -> Accou
         released = dict(
             connection.execute("SELECT entity, sum(events)::bigint FROM publisher.tallies GROUP BY entity").fetchall()
         )
+        again = connection.execute("SELECT coalesce(sum(resent), 0)::bigint FROM publisher.coarsenings").fetchone()
         dead = connection.execute("SELECT count(*) FROM publisher.dead_letters WHERE state IN ('parked', 'waiting')").fetchone()
         rows = {
             entity: connection.execute(
@@ -187,6 +192,7 @@ def take_account(stack: Stack, lake: Lake, traffic: Traffic, runs: int) -> Accou
         rows_written=traffic.stats.rows_written,
         rows_by_way=traffic.stats.by_way,
         released=released,
+        sent_again=int(again[0]) if again else 0,
         dead_letters=int(dead[0]) if dead else 0,
         bronze=lake.events(),
         platform_rows={entity: int(row[0]) if row else 0 for entity, row in rows.items()},

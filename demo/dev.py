@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 
 from demo.account import Lake
 from demo.console import Console
@@ -20,6 +21,7 @@ CADENCE = "* * * * *"
 UI_PORT, PAGES_PORT = 3000, 3001
 FIRST_ROWS = 4_000
 LOOK_SECONDS = 2.0
+RISK_SECONDS = 600.0
 SHOWN = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "PLATFORM_DATABASE_URL")
 
 
@@ -53,8 +55,12 @@ def keep_running(rows_per_second: float, seed: int) -> int:
             console.say(_endpoints(stack, ui, rows_per_second))
             live = threading.Thread(target=traffic.live, args=(rows_per_second, over), daemon=True)
             live.start()
+            looked = float("-inf")
             while not over.wait(LOOK_SECONDS):
                 supervisor.raise_if_ended()
+                if time.monotonic() - looked > RISK_SECONDS:
+                    stack.publisher("risk")
+                    looked = time.monotonic()
             live.join(LOOK_SECONDS)
         console.say("\nStopping …")
     console.say("Stopped; nothing is left running.")

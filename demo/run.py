@@ -66,6 +66,8 @@ def _through(console: Console, stack: Stack, lake: Lake, rows: int, seed: int) -
         traffic.seed_creditors()
         traffic.run(rows, TRAFFIC_SECONDS, lambda p: console.progress(f"{p.rows:,} of {p.of:,} rows"))
         stack.supervisor.raise_if_ended()
+    with console.phase("risk", "count who shares what with whom, and coarsen what too few share"):
+        stack.publisher("risk")
     with console.phase("drain", "send what waits, with the manifests that account for it"):
         stack.publisher("manifest")
         stack.stop_relay()  # or a manifest of nothing every few seconds would keep the lake busy

@@ -57,7 +57,8 @@ CREATE TABLE IF NOT EXISTS publisher.coarsenings (
     k integer NOT NULL,
     definition text NOT NULL,
     computed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    resent_at timestamptz
+    resent_at timestamptz,
+    resent bigint
 );
 CREATE TABLE IF NOT EXISTS publisher.coarsening_steps (
     entity text NOT NULL,

@@ -166,7 +166,7 @@ def _send_again(
     """Puts the rows whose combinations got another step into the outbox, in chunks, throttled as a backfill is. How many."""
     versions, changed = store.unsent(connection, groups_of(contracts[entity]))
     if not changed:
-        store.mark_sent(connection, versions)
+        store.mark_sent(connection, versions, 0)
         return 0
     sent = 0
     sql, key_type = entity_sql(connection, contracts, entity)
@@ -180,7 +180,7 @@ def _send_again(
         if stop.is_set():
             return sent
         report(f"{entity}: {sent:,} of {len(keys):,} rows sent again")
-    store.mark_sent(connection, versions)
+    store.mark_sent(connection, versions, sent)
     return sent
 
 

@@ -77,10 +77,12 @@ def unsent(connection: Connection, groups: Sequence[KGroup]) -> tuple[list[int],
     return versions, changed
 
 
-def mark_sent(connection: Connection, versions: Sequence[int]) -> None:
-    """All rows that these versions changed are in the outbox, as of now."""
+def mark_sent(connection: Connection, versions: Sequence[int], rows: int) -> None:
+    """All rows that these versions changed are in the outbox, as of now: so many by this call, kept with the newest of them."""
     connection.execute(
-        "UPDATE publisher.coarsenings SET resent_at = clock_timestamp() WHERE version = ANY (%s)", [list(versions)]
+        "UPDATE publisher.coarsenings SET resent_at = clock_timestamp(), resent = CASE version WHEN %s THEN %s ELSE 0 END"
+        " WHERE version = ANY (%s)",
+        [max(versions, default=0), rows, list(versions)],
     )
 
 

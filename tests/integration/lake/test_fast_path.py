@@ -18,9 +18,9 @@ from pyspark.sql import functions as sf
 from lake_assets.transforms.canonical import entity_of, is_canonical, parsed_schema
 from lake_assets.transforms.events import typed_events
 from lake_assets.transforms.fields import EntityRule, Rules
+from lake_assets.transforms.rules import TOLD
 from lake_assets.transforms.validate import Accepted, judge_line
 from publisher import wire
-from publisher.wire import MANIFEST
 from tests.integration.lake.conftest import Lake
 from tests.unit.lake.make_events import event, line, signed
 
@@ -35,7 +35,7 @@ ODD_BYTES = (b"", b'"', b",", b" ", b"0", b"-", b"\\", b"null", b"\xff", b"}", b
 def changed_lines(rules: Rules, count: int) -> Iterator[bytes]:
     """Lines of every entity and operation: unchanged, one value replaced, one piece of bytes replaced, or reordered."""
     rng = random.Random(SEED)
-    entities = [rule for name, rule in rules.items() if name != MANIFEST]
+    entities = [rule for name, rule in rules.items() if name not in TOLD]
     for number in range(count):
         rule = rng.choice(entities)
         built = event(rule, rng.randrange(40), number + 1, op=rng.choice((*rule.writes, *rule.deletes)), salt=rng.randrange(9))

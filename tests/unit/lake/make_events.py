@@ -35,7 +35,7 @@ def value_of(field: FieldRule, n: int) -> Any:
         return f"20{10 + n % 16:02d}-{1 + n % 12:02d}-01"
     if field.values is not None:
         return field.values[n % len(field.values)]
-    candidates = (hashlib.md5(str(n).encode()).hexdigest(), ("SW", "E", "LS")[n % 3], f"C{n % 1000:03d}")
+    candidates = (hashlib.md5(str(n).encode()).hexdigest(), ("SW", "E", "LS")[n % 3], f"C{n % 1000:03d}", "person")
     return next(text for text in candidates if re.fullmatch(str(field.pattern), text))
 
 
