@@ -26,6 +26,7 @@ from publisher.contracts.release_command import contracts_history, contracts_rel
 from publisher.database import translate
 from publisher.epoch import raise_epoch
 from publisher.errors import ContractError, PublisherError, SettingsError, TransientError
+from publisher.keys_command import keys_group
 from publisher.logs import configure
 from publisher.outbox import try_lock
 from publisher.relay.judging import fault_of
@@ -46,6 +47,7 @@ def contracts() -> None:
 
 for command in (contracts_diff, contracts_history, contracts_lock, contracts_release):
     contracts.add_command(command)
+cli.add_command(keys_group)
 cli.add_command(risk_command)
 
 

@@ -44,12 +44,20 @@ def current(connection: Connection) -> tuple[int, Identity] | None:
     return (int(str(row[0])), Identity(int(str(row[1])), int(str(row[2])))) if row else None
 
 
-def ensure_first(connection: Connection) -> int:
+def key_version(connection: Connection) -> int:
+    """The version of the pseudonym key in use. It changes with an epoch only, so no epoch has codes of two keys."""
+    row = connection.execute("SELECT key_version FROM publisher.epochs ORDER BY epoch DESC LIMIT 1").fetchone()
+    if row is None:
+        raise InstallError("the publisher is not installed in this database: run `publisher install`")
+    return int(str(row[0]))
+
+
+def ensure_first(connection: Connection, key_version: int) -> int:
     """Starts epoch 1 on a new installation; changes nothing on an old one. Call it within a transaction."""
     known = current(connection)
     if known is not None:
         return known[0]
-    _start(connection, FIRST, identity(connection), "installed")
+    _start(connection, FIRST, identity(connection), "installed", key_version)
     connection.execute("INSERT INTO publisher.ranges (seq_from) VALUES (%s)", [FIRST << EPOCH_BITS])
     return FIRST
 
@@ -67,8 +75,8 @@ def disagreement(connection: Connection) -> str | None:
     return None
 
 
-def raise_epoch(connection: Connection, reason: str) -> int:
-    """Begins the next epoch, and gives everything that still waits a number of it.
+def raise_epoch(connection: Connection, reason: str, key: int | None = None) -> int:
+    """Begins the next epoch, and gives everything that still waits a number of it. Codes are made under `key` from then on, or as before.
 
     The outbox is locked against writers meanwhile: a row numbered before and committed after would keep a number that may have been used. What was claimed is
     forgotten with its numbers; all entities become due for a backfill, since rows that were sent may be gone, and the reverse.
@@ -83,7 +91,7 @@ def raise_epoch(connection: Connection, reason: str) -> int:
         if row is None:
             raise InstallError("the publisher is not installed in this database: run `publisher install`")
         epoch, last = int(str(row[0])), int(str(row[1]))
-        _start(connection, epoch, identity(connection), reason)
+        _start(connection, epoch, identity(connection), reason, key or key_version(connection))
         connection.execute(
             "UPDATE publisher.ranges SET seq_to = greatest(%s, seq_from + 1), cut_xid = pg_current_xact_id(), cut_at = clock_timestamp()"
             " WHERE seq_to IS NULL",
@@ -103,11 +111,11 @@ def raise_epoch(connection: Connection, reason: str) -> int:
     return epoch
 
 
-def _start(connection: Connection, epoch: int, now: Identity, reason: str) -> None:
+def _start(connection: Connection, epoch: int, now: Identity, reason: str, key: int) -> None:
     connection.execute("SELECT setval('publisher.seq', %s)", [epoch << EPOCH_BITS])
     connection.execute(
-        "INSERT INTO publisher.epochs (epoch, system_identifier, timeline, reason) VALUES (%s, %s, %s, %s)",
-        [epoch, now.system_identifier, now.timeline, reason],
+        "INSERT INTO publisher.epochs (epoch, system_identifier, timeline, reason, key_version) VALUES (%s, %s, %s, %s, %s)",
+        [epoch, now.system_identifier, now.timeline, reason, key],
     )
 
 

@@ -10,8 +10,9 @@ import binascii
 import hmac
 import json
 import os
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import ClientError
 from cryptography.exceptions import InvalidTag
@@ -53,11 +54,25 @@ class Keyring(Protocol):
 class LocalKeyring:
     """Both keys in memory: what tests use, and what AwsKeyring becomes once it has fetched them."""
 
-    def __init__(self, data_key: bytes, pseudonym_key: bytes) -> None:
+    def __init__(self, data_key: bytes, pseudonym_keys: bytes | Mapping[int, bytes], version: int = 1) -> None:
+        """Raises SettingsError where there is no pseudonym key of this version."""
+        keys = {1: pseudonym_keys} if isinstance(pseudonym_keys, bytes) else dict(pseudonym_keys)
+        if version not in keys:
+            raise SettingsError(
+                f"there is no pseudonym key of version {version}, which the contracts name, but {', '.join(map(str, sorted(keys)))}: "
+                "`publisher keys rotate` makes the next one"
+            )
+        self.version = version
+        self.versions = tuple(sorted(keys))
+        self._data_key, self._keys = data_key, keys
         self._cipher = AESGCM(data_key)
-        self._pseudonym_key = pseudonym_key
+        self._pseudonym_key = keys[version]
         self._combination_key = hmac.digest(data_key, b"combinations of k-groups", "sha256")
         self.pseudonym = lru_cache(maxsize=65_536)(self._pseudonym)  # foreign keys repeat
+
+    def under(self, version: int) -> LocalKeyring:
+        """The same keys, with codes under another version. Raises SettingsError where there is none."""
+        return self if version == self.version else LocalKeyring(self._data_key, self._keys, version)
 
     def decrypt(self, ciphertext: bytes) -> str:
         """See Keyring."""
@@ -95,14 +110,44 @@ def aws_keyring(kms: KMSClient, secrets: SecretsManagerClient, *, data_key_secre
         raise SettingsError(
             f"KMS does not unwrap the secret {data_key_secret}: wrap the data key with a key of this account"
         ) from None
-    pseudonym_key = _secret(secrets, pseudonym_secret, "key")
-    for name, key in ((data_key_secret, data_key), (pseudonym_secret, pseudonym_key)):
+    pseudonym_keys = read_pseudonym_keys(secrets, pseudonym_secret)
+    for name, key in ((data_key_secret, data_key), *((pseudonym_secret, key) for key in pseudonym_keys.values())):
         if len(key) != KEY_BYTES:
             raise SettingsError(f"the secret {name} holds a key of {len(key)} bytes: make one of {KEY_BYTES}")
-    return LocalKeyring(data_key, pseudonym_key)
+    return LocalKeyring(data_key, pseudonym_keys, max(pseudonym_keys))
+
+
+def read_pseudonym_keys(secrets: SecretsManagerClient, name: str) -> dict[int, bytes]:
+    """Every version of the pseudonym key. The secret is `{"keys": {"1": …, "2": …}}` in base64, or `{"key": …}` where there is only the first."""
+    held = _read(secrets, name)
+    try:
+        each = held["keys"] if "keys" in held else {"1": held["key"]}
+        return {int(version): base64.b64decode(key, validate=True) for version, key in each.items()}
+    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error):
+        raise SettingsError(
+            f'the secret {name} is not JSON with "key", or "keys" by version, in base64: write it again'
+        ) from None
+
+
+def add_pseudonym_key(secrets: SecretsManagerClient, name: str) -> int:
+    """Makes the next version and keeps it beside the others; which one it is. Raises ClientError where the role may not write the secret."""
+    keys = read_pseudonym_keys(secrets, name)
+    version = max(keys) + 1
+    keys[version] = os.urandom(KEY_BYTES)
+    held = {"keys": {str(number): base64.b64encode(key).decode() for number, key in sorted(keys.items())}}
+    secrets.put_secret_value(SecretId=name, SecretString=json.dumps(held))
+    return version
 
 
 def _secret(secrets: SecretsManagerClient, name: str, key: str) -> bytes:
+    held = _read(secrets, name)
+    try:
+        return base64.b64decode(held[key], validate=True)
+    except (ValueError, KeyError, TypeError, binascii.Error):
+        raise SettingsError(f'the secret {name} is not JSON with "{key}" in base64: write it again') from None
+
+
+def _read(secrets: SecretsManagerClient, name: str) -> dict[str, Any]:
     try:
         text = secrets.get_secret_value(SecretId=name).get("SecretString", "")
     except ClientError as error:
@@ -112,9 +157,12 @@ def _secret(secrets: SecretsManagerClient, name: str, key: str) -> bytes:
             f"there is no secret {name} that may be read: create it, or correct its name and the role's rights"
         ) from None
     try:
-        return base64.b64decode(json.loads(text)[key], validate=True)
-    except (ValueError, KeyError, TypeError, binascii.Error):
-        raise SettingsError(f'the secret {name} is not JSON with "{key}" in base64: write it again') from None
+        held = json.loads(text)
+    except ValueError:
+        held = None
+    if not isinstance(held, dict):
+        raise SettingsError(f"the secret {name} is not JSON: write it again")
+    return held
 
 
 def encrypt(data_key: bytes, plaintext: str) -> bytes:

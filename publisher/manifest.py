@@ -105,7 +105,7 @@ def unsent(connection: Connection, entities: Iterable[str], limit: int = 1000) -
     Their bytes are the same each time, but for `backfill_due`, which is of the moment: of two repeats the lake takes the one that says it.
     """
     rows = connection.execute(UNSENT, {"entities": sorted(entities), "limit": limit}).fetchall()
-    return [_event(*cast("tuple[int, str, int, int, int, datetime, int, int, int, bool]", row)) for row in rows]
+    return [_event(*cast("tuple[int, str, int, int, int, datetime, int, int, int, bool, int]", row)) for row in rows]
 
 
 def mark_sent(connection: Connection, manifests: Sequence[ManifestEvent]) -> None:
@@ -137,6 +137,7 @@ def _event(
     dead: int,
     digest: int,
     backfill_due: bool,
+    key_version: int,
 ) -> ManifestEvent:
     event = wire.manifest(
         of=of,
@@ -148,6 +149,7 @@ def _event(
         dead_letters=dead,
         digest=int(digest),
         backfill_due=backfill_due,
+        key_version=key_version,
     )
     return ManifestEvent(number, of, revision, event)
 
@@ -217,7 +219,8 @@ UNSENT = """
 -- A backfill that had ended before the range began (when the one before it was cut) has numbered its rows up to the range's end. One that
 -- ended later may have rows beyond it, and counts as due.
 SELECT t.range, t.entity, r.seq_from, r.seq_to, t.revision, t.closed_at, t.events, t.dead_letters, t.digest,
-  coalesce(b.due IS NOT NULL OR b.finished_at >= coalesce(before.cut_at, '-infinity'), false)
+  coalesce(b.due IS NOT NULL OR b.finished_at >= coalesce(before.cut_at, '-infinity'), false),
+  coalesce((SELECT e.key_version FROM publisher.epochs e WHERE e.epoch = r.seq_to >> 48), 1)
 FROM publisher.tallies t JOIN publisher.ranges r USING (range)
 LEFT JOIN publisher.ranges before ON before.seq_to = r.seq_from
 LEFT JOIN publisher.backfills b ON b.entity = t.entity

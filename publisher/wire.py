@@ -120,10 +120,12 @@ def manifest(
     dead_letters: int,
     digest: int,
     backfill_due: bool = False,
+    key_version: int = 1,
 ) -> ReleasedEvent:
     """The event that accounts for the range (`seq_from`, `seq_to`] of one entity.
 
     `backfill_due`: some of the table's rows may not have been sent by the end of the range, since a backfill has still to send them.
+    `key_version`: under which pseudonym key its events' codes were made.
     """
     closed = cut_time(closed_at, "second")
     record = {
@@ -136,6 +138,7 @@ def manifest(
         "dead_letters": dead_letters,
         "digest": str(digest % 2**64),
         "backfill_due": backfill_due,
+        "key_version": key_version,
     }
     return encode(
         entity=MANIFEST, op="manifest", key=of, seq=seq_to, committed_at=closed, contract=MANIFEST_VERSION,

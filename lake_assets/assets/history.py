@@ -13,6 +13,7 @@ from lake_assets.catalog import Catalog
 from lake_assets.guard import without_values
 from lake_assets.raw.batches import finished_below
 from lake_assets.silver.history import HistoryResult, update_history
+from lake_assets.silver.rekey import waits
 from lake_assets.transforms import schemas
 from resources.lake import LakeResource
 from resources.spark import spark_errors
@@ -42,6 +43,9 @@ def history_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
     def history(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[None]]:
         wanted = [e for e in catalog.contracts if dg.AssetKey(["silver", f"{e}_history"]) in context.selected_asset_keys]
         with lake.tables(f"history/{context.run.run_id}") as tables:
+            if waits(tables, catalog.contracts.values()):
+                context.log.info("history waits: silver has not changed over to the new pseudonym key yet")
+                return
             upto = finished_below(tables)
 
         def update(entity: str) -> tuple[HistoryResult, int]:

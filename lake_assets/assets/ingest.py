@@ -25,13 +25,16 @@ from lake_assets.assets.one_batch import Done, take_through
 from lake_assets.bronze.conflicts import open_conflicts
 from lake_assets.bronze.reports import RiskReport, reports_of
 from lake_assets.catalog import Catalog
+from lake_assets.completeness import all_under
 from lake_assets.guard import without_values
 from lake_assets.jobs import GOES_ON
-from lake_assets.raw.batches import oldest_waiting, pending_batches
+from lake_assets.raw.batches import finished_below, oldest_waiting, pending_batches
 from lake_assets.raw.lake import ensure_lake
 from lake_assets.raw.ledger import register
+from lake_assets.silver.rekey import exchange, key_of, waits
 from lake_assets.transforms import schemas
 from lake_assets.transforms.rules import rules_of
+from publisher.contracts.history import versions_under_key
 from resources.errors import ResourceError
 from resources.lake import LakeResource
 from resources.landing import LandingResource
@@ -120,6 +123,7 @@ def _batch(catalog: Catalog) -> dg.AssetsDefinition:
         reports: list[RiskReport] = []
         failure: ResourceError | None = None
         try:
+            hold = _waits_for_new_codes(context, lake, catalog)
             for turn in range(BATCHES_A_RUN):
                 with lake.tables(f"batches/{context.run.run_id}/{turn}") as tables:
                     if turn and queue.approximate_depth() and (found := register(tables, bucket, queue)).new:
@@ -127,7 +131,7 @@ def _batch(catalog: Catalog) -> dg.AssetsDefinition:
                     taken = oldest_waiting(tables)
                 if taken is None:
                     break
-                clock = take_through(lake, bucket, rules, catalog.contracts.values(), taken, done)
+                clock = take_through(lake, bucket, rules, catalog.contracts.values(), taken, done, hold_silver=hold)
                 context.log.info("batch %s of %s objects; seconds: %s", taken.number, len(taken.objects), clock)
                 if not done.conserved:
                     break
@@ -154,6 +158,23 @@ def _batch(catalog: Catalog) -> dg.AssetsDefinition:
             )
 
     return batch
+
+
+def _waits_for_new_codes(context: dg.AssetExecutionContext, lake: LakeResource, catalog: Catalog) -> bool:
+    """Whether silver waits for codes of a new pseudonym key. Where all of them have come, silver changes over to them first."""
+    contracts = list(catalog.contracts.values())
+    with lake.tables(f"rekey/{context.run.run_id}") as tables:
+        if not waits(tables, contracts):
+            return False
+        if not all_under(tables, catalog.contracts, key_of(contracts)):
+            context.log.info("silver waits: not all rows have come under the new pseudonym key")
+            return True
+        upto = finished_below(tables)
+    under = {contract.entity: versions_under_key(catalog.signed, contract) for contract in contracts}
+    for entity, rows in exchange(lake.tables, contracts, under, upto).items():
+        written = {"rows": rows, "written anew under pseudonym key": key_of(contracts)}
+        context.log_event(dg.AssetMaterialization(["silver", entity], metadata=written))
+    return False
 
 
 def _key(event: StepEvent) -> dg.AssetKey:

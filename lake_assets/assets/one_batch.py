@@ -32,12 +32,12 @@ class Done:
 
 
 def take_through(
-    lake: LakeResource, landing: Landing, rules: Rules, contracts: Iterable[Contract], batch: Batch, done: Done
+    lake: LakeResource, landing: Landing, rules: Rules, contracts: Iterable[Contract], batch: Batch, done: Done, *, hold_silver: bool = False
 ) -> Stopwatch:
     """Loads a batch and merges it, noting in `done` what it did; the seconds of each stretch.
 
     It ends before silver when a value is missing: `done.conserved` tells. Repeated after a crash, each step finds what it did
-    before and changes nothing. Raises SparkFailed.
+    before and changes nothing. With `hold_silver` it ends with bronze: see silver/rekey.py. Raises SparkFailed.
     """
     clock = Stopwatch()
     with lake.tables(f"batch/{batch.number}") as tables:
@@ -48,10 +48,13 @@ def take_through(
             return clock
         contents = bronze.conservation.contents
         remember_conflicts(tables, batch, contents)
-        merge_tombstones(tables, contents, batch.number, generation=batch.generation)
-        clock.lap("tombstones")
-        done.silver.append(merge_entities(lake.tables, contracts, contents, batch.number, generation=batch.generation))
-        clock.lap("silver")
+        if hold_silver:
+            done.silver.append({})
+        else:
+            merge_tombstones(tables, contents, batch.number, generation=batch.generation)
+            clock.lap("tombstones")
+            done.silver.append(merge_entities(lake.tables, contracts, contents, batch.number, generation=batch.generation))
+            clock.lap("silver")
         finish_batch(tables, batch, bronze.counts)
         advance(tables)
         clock.lap("closing")

@@ -40,6 +40,7 @@ class Manifest:
     closed_at: datetime
     backfill_due: bool
     batch: int
+    key_version: int = 1
 
     @property
     def range(self) -> Range:
@@ -70,7 +71,7 @@ def read_manifests(tables: LakeTables, *, above: int, after_batch: int, reopened
     wanted = (sf.col("seq_to") > above) | (sf.col("_batch") > after_batch)
     for entity, seq_from, seq_to in reopened:
         wanted |= (sf.col("of") == entity) & (sf.col("seq_from") == seq_from) & (sf.col("seq_to") == seq_to)
-    said = sf.struct("revision", "events", "dead_letters", "digest", as_micros("closed_at").alias("closed_at"), "backfill_due")
+    said = sf.struct("revision", "events", "dead_letters", "digest", as_micros("closed_at").alias("closed_at"), "backfill_due", "key_version")
     latest = sf.max_by(said, sf.struct("revision", "backfill_due")).alias("last")
     newest = sf.max("_batch").alias("batch")
     with spark_errors("reading the manifests"):
@@ -78,7 +79,7 @@ def read_manifests(tables: LakeTables, *, above: int, after_batch: int, reopened
     return [
         Manifest(
             row.of, row.seq_from, row.seq_to, row.last.revision, row.last.events, row.last.dead_letters, int(row.last.digest),
-            from_micros(row.last.closed_at), bool(row.last.backfill_due), row.batch,
+            from_micros(row.last.closed_at), bool(row.last.backfill_due), row.batch, row.last.key_version or 1,
         )
         for row in rows
     ]  # fmt: skip

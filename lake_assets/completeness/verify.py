@@ -11,7 +11,7 @@ events may just be late. The cost is that of what is open, not of history.
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -46,7 +46,7 @@ class Completeness:
 class _Chain:
     """Where an entity's gap-free chain ends, the last batch whose manifests were seen, and what was revised behind its end.
 
-    `due` is what its last manifest says of a backfill.
+    `due` is what its last manifest says of a backfill, `key` under which pseudonym key its events are.
     """
 
     seq: int | None = None
@@ -54,8 +54,9 @@ class _Chain:
     batch: int = 0
     reopened: frozenset[Range] = field(default=frozenset())
     due: bool = False
+    key: int = 1
 
-    def follow(self, verdicts: Iterable[Verdict], due: Container[Range]) -> _Chain:
+    def follow(self, verdicts: Iterable[Verdict], due: Container[Range], keys: Mapping[Range, int]) -> _Chain:
         """Moves on over the verdicts that agree. A chain begins where an epoch does, and a new epoch begins with a resync.
 
         While a backfill is due (the ranges in `due`) `until` stays: all that was sent is there, and not all was sent. Those ranges must
@@ -68,7 +69,7 @@ class _Chain:
             )
             if verdict.verdict == AGREES and joins:
                 proven = chain.until if verdict.range in due else verdict.closed_at
-                chain = replace(chain, seq=verdict.seq_to, until=proven, due=verdict.range in due)
+                chain = replace(chain, seq=verdict.seq_to, until=proven, due=verdict.range in due, key=keys[verdict.range])
         return chain
 
 
@@ -113,6 +114,12 @@ def complete_until(tables: LakeTables, entity: str) -> datetime | None:
     return _stored(tables).get(entity, _Chain()).until
 
 
+def all_under(tables: LakeTables, entities: Iterable[str], key_version: int) -> bool:
+    """Whether every entity is proven complete under this pseudonym key: all its rows have been sent anew, and have arrived."""
+    stored = _stored(tables)
+    return all((chain := stored.get(entity)) is not None and chain.key >= key_version and not chain.due for entity in entities)
+
+
 def _is_open(manifest: Manifest, chain: _Chain) -> bool:
     return manifest.seq_to > (chain.seq or 0) or manifest.batch > chain.batch or manifest.range in chain.reopened
 
@@ -123,7 +130,9 @@ def _agreed(manifest: Manifest, known: dict[Range, Verdict]) -> bool:
 
 
 def _moved(chain: _Chain, verdicts: list[Verdict], manifests: list[Manifest]) -> _Chain:
-    moved = chain.follow(verdicts, {m.range for m in manifests if m.backfill_due})
+    moved = chain.follow(
+        verdicts, {m.range for m in manifests if m.backfill_due}, {m.range: m.key_version for m in manifests}
+    )
     compared = {verdict.range: verdict for verdict in verdicts}
     behind = {m.range for m in manifests if m.seq_to <= (moved.seq or 0)}
     # A range behind the end that does not agree, or that there was no time to compare, must not be forgotten with its batch.
@@ -145,6 +154,7 @@ def _store(tables: LakeTables, chains: dict[str, _Chain]) -> None:
             "batch": chain.batch,
             "reopened": sorted((low, high) for _, low, high in chain.reopened),
             "due": chain.due,
+            "key": chain.key,
         }
         for entity, chain in sorted(chains.items())
     }
@@ -152,7 +162,7 @@ def _store(tables: LakeTables, chains: dict[str, _Chain]) -> None:
 
 
 def _chain(
-    entity: str, seq: int | None, until: str | None, batch: int, reopened: list[tuple[int, int]], due: bool = False
+    entity: str, seq: int | None, until: str | None, batch: int, reopened: list[tuple[int, int]], due: bool = False, key: int = 1
 ) -> _Chain:
     moment = datetime.fromisoformat(until) if until else None
-    return _Chain(seq, moment, batch, frozenset((entity, low, high) for low, high in reopened), due)
+    return _Chain(seq, moment, batch, frozenset((entity, low, high) for low, high in reopened), due, key)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from lake_assets.raw import progress
 from lake_assets.raw.contracts import mark, record_contracts
 from lake_assets.raw.session import interpreted
+from lake_assets.silver.rekey import begin_with
 from lake_assets.transforms import schemas
 from lake_assets.transforms.schemas import Columns
 from publisher.contracts import Contract
@@ -74,6 +75,7 @@ def ensure_lake(tables: LakeTables, contracts: Mapping[str, Contract], signed: S
         for done in [pool.submit(_ensure, tables, table) for table in made]:
             done.result()
     record_contracts(tables, signed)
+    begin_with(tables, contracts.values())
     progress.write(tables, FINGERPRINT, note=wanted)
     return len(made)
 

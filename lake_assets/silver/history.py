@@ -20,6 +20,9 @@ from publisher.contracts import Contract
 from resources.spark import spark_errors
 from resources.tables import LakeTables
 
+NEEDED = ("_key", "_subject", "_op", "_committed_at", "_contract", "_digest", "_seq")
+"""What spans are made of, beside the record."""
+
 
 @dataclass(frozen=True)
 class HistoryResult:
@@ -56,16 +59,7 @@ def update_history(
         events = fresh.count()
     if not events:
         return HistoryResult(entity, behind, behind, 0, 0)
-    needed = [
-        *(name for name, *_ in schemas.record(contract)),
-        "_key",
-        "_subject",
-        "_op",
-        "_committed_at",
-        "_contract",
-        "_digest",
-        "_seq",
-    ]
+    needed = [*(name for name, *_ in schemas.record(contract)), *NEEDED]
     known_rows = tables.read("silver", f"{entity}_history").withColumnRenamed("_seq_from", "_seq")
     affected = known_rows.join(sf.broadcast(fresh.select("_key").distinct()), "_key", "left_semi")
     source = spans(fresh.select(*needed).unionByName(affected.select(*needed)), columns)

@@ -91,6 +91,7 @@ def _manifest_rule(entities: tuple[str, ...]) -> EntityRule:
         _count("dead_letters"),
         FieldRule("digest", "string", pattern="^(0|[1-9][0-9]{0,19})$"),
         FieldRule("backfill_due", "boolean"),
+        _count("key_version"),
     )
     return _told(MANIFEST, MANIFEST_VERSION, "manifest", entities, fields, "seq_to")
 

@@ -74,6 +74,7 @@ MANIFESTS: Columns = [
         "boolean",
         "Whether rows of the entity may not have been sent by the range's end, since a backfill has still to send them.",
     ),
+    ("key_version", "integer", "Under which version of the platform's pseudonym key its events' codes were made."),
     _OBJECT,
     _BATCH,
 ]

@@ -47,7 +47,7 @@ def install(connection: Connection, contracts: Mapping[str, Contract]) -> Instal
             connection.execute(literal("SET LOCAL client_min_messages = warning"))
             connection.execute(literal(TABLES))
             _refuse(_sequence(connection))
-            current = epoch.ensure_first(connection)
+            current = epoch.ensure_first(connection, next(iter(contracts.values())).key_version)
         written = [sql.contract.entity for sql in sqls if _install_entity(connection, sql)]
         with connection.transaction():
             _note_rewrites(connection, sqls)

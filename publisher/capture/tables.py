@@ -26,14 +26,16 @@ CREATE TABLE IF NOT EXISTS publisher.outbox (
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_insert_threshold = -1,
         autovacuum_vacuum_cost_delay = 0);
 
--- The high bits of seq, and the cluster that it counts for (epoch.py).
+-- The high bits of seq, the cluster that it counts for, and the version of the pseudonym key that makes its codes (epoch.py).
 CREATE TABLE IF NOT EXISTS publisher.epochs (
     epoch integer PRIMARY KEY,
     system_identifier bigint NOT NULL,
     timeline integer NOT NULL,
     reason text NOT NULL,
+    key_version integer NOT NULL DEFAULT 1,
     started_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+ALTER TABLE publisher.epochs ADD COLUMN IF NOT EXISTS key_version integer NOT NULL DEFAULT 1;
 
 -- What is on its way, so that a successor repeats the same bytes: which rows of which partition, under which release.
 CREATE TABLE IF NOT EXISTS publisher.claims (

@@ -16,7 +16,7 @@ Contracts = Mapping[str, Contract]
 
 def resolve(contracts: Contracts) -> tuple[dict[str, Contract], list[Problem]]:
     """The contracts with each subject's namespace, and all that does not fit."""
-    problems = _doubled(contracts) or _unjoined(contracts)
+    problems = _doubled(contracts) or _unjoined(contracts) or _half_rekeyed(contracts)
     if problems:
         return {}, problems
     resolved = {}
@@ -45,6 +45,22 @@ def _doubled(contracts: Contracts) -> list[Problem]:
         tables.setdefault(contract.table, contract.entity)
         namespaces.setdefault(contract.key_namespace, contract.entity)
     return problems
+
+
+def _half_rekeyed(contracts: Contracts) -> list[Problem]:
+    """Codes of two keys do not join."""
+    newest = max((contract.key_version for contract in contracts.values()), default=1)
+    return [
+        _problem(
+            contract,
+            "pseudonymKey",
+            "pseudonymKey",
+            f"made under key {contract.key_version}, and other contracts under key {newest}: their codes would not join",
+            f"Write {{property: pseudonymKey, value: {newest}}} in every contract",
+        )
+        for contract in contracts.values()
+        if contract.key_version != newest
+    ]
 
 
 def _unjoined(contracts: Contracts) -> list[Problem]:

@@ -22,6 +22,7 @@ UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days
 PERIODS = {"freshness": ("m", "h", "d"), "retention": ("d", "y"), "erasure": ("d", "y")}
 LONGEST = timedelta(days=365 * 100)
 SMALLEST_K = 2
+MOST_KEYS = 1_000_000
 
 
 class _Objects(NamedTuple):
@@ -52,6 +53,9 @@ def build_contract(source: ContractSource) -> Contract | None:
     if precision not in ("second", "minute", "hour"):
         source.problem(places["committedAtPrecision"], "committedAtPrecision is unknown", "Write second, minute or hour")
     k = _k(source, places.get("k", objects.at_event), values.get("k"), fields)
+    key_version = values.get("pseudonymKey", 1)
+    if type(key_version) is not int or not 1 <= key_version <= MOST_KEYS:
+        source.problem(places["pseudonymKey"], "pseudonymKey is no version of a key", "Write a whole number from 1, such as 2")
     periods = _periods(source)
     if len(fields) == len(objects.event.get("properties", [])) or not fields:
         _check_key(source, objects, fields, columns)
@@ -64,7 +68,7 @@ def build_contract(source: ContractSource) -> Contract | None:
         limitations=data["description"].get("limitations", ""), owner=data["team"]["name"], withheld=withheld,
         key_column=fields[0].derivation.column, key_namespace=fields[0].derivation.args[0], subject=subject, subject_namespace=None,
         precision=precision, freshness=periods["freshness"], retention_days=periods["retention"].days,
-        erasure_days=periods["erasure"].days, k=k, lines=_lines(source, objects, places),
+        erasure_days=periods["erasure"].days, k=k, key_version=key_version, lines=_lines(source, objects, places),
     )  # fmt: skip
 
 

@@ -115,6 +115,8 @@ class Contract:
     retention_days: int
     erasure_days: int
     k: int | None = None
+    key_version: int = 1
+    """Under which version of the platform's pseudonym key its codes are made."""
     lines: Mapping[str, int] = attribute(default_factory=dict, compare=False, repr=False)
     """Where things stand in the file, for messages: `version`, `subject`, `erasure`, `fields.<name>`, `columns.<name>`, …"""
 

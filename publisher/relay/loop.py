@@ -14,6 +14,7 @@ from enum import Enum
 from publisher import deadletters, epoch, outbox
 from publisher.database import Connection
 from publisher.deadletters import DeadLetter
+from publisher.errors import SettingsError
 from publisher.outbox import OutboxReader
 from publisher.relay.bookkeeping import commit_round
 from publisher.relay.flight import Flight
@@ -95,7 +96,7 @@ class Relay:
     def run(self, until: Until = Until.STOPPED) -> Summary:
         """Works until told to stop, or until what was committed before the call is sent (and accounted for by manifests).
 
-        Raises TransientError or psycopg.Error when the session is lost: the lock went with it, so nothing may go on with it.
+        Raises SettingsError for contracts under another key than is in use, TransientError or psycopg.Error when the session is lost: the lock went with it, so nothing may go on with it.
         """
         try:
             self._begin(until)
@@ -118,6 +119,11 @@ class Relay:
         if why is not None:
             raised = epoch.raise_epoch(self._connection, why)
             logger.warning("epoch raised: back-fill all entities", extra={"fields": {"epoch": raised, "reason": why}})
+        in_use, named = epoch.key_version(self._connection), self._releases.key_version
+        if in_use != named:
+            raise SettingsError(
+                f"the contracts name pseudonym key {named}, and {in_use} is in use: `publisher keys rotate` begins the next one"
+            )
         known = epoch.current(self._connection)
         self.summary.epoch = known[0] if known else 0
         self._use(risk.latest(self._connection))

@@ -15,7 +15,7 @@ from publisher import outbox
 from publisher.contracts import Contract, load_contracts
 from publisher.contracts.kgroups import grouped
 from publisher.database import Connection
-from publisher.keys import Keyring
+from publisher.keys import LocalKeyring
 from publisher.release import Release
 from publisher.risk.store import load_steps
 
@@ -26,9 +26,14 @@ class ReleaseSet:
 
     texts: Mapping[str, str]
     contracts: Mapping[str, Contract]
-    keyring: Keyring
+    keyring: LocalKeyring
     release: Release
     coarsening: int = 0
+
+    @property
+    def key_version(self) -> int:
+        """The version of the pseudonym key, of which all contracts name the same."""
+        return next((contract.key_version for contract in self.contracts.values()), 1)
 
     @property
     def digest(self) -> str:
@@ -43,14 +48,15 @@ class ReleaseSet:
         return replace(self, release=Release(self.contracts, self.keyring, steps), coarsening=coarsening)
 
 
-def load_release_set(directory: Path, keyring: Keyring) -> ReleaseSet:
-    """Raises ContractError, with every problem, for contracts that cannot be used."""
+def load_release_set(directory: Path, keyring: LocalKeyring) -> ReleaseSet:
+    """Raises ContractError, with every problem, for contracts that cannot be used, SettingsError where the keys lack their version."""
     contracts = load_contracts(directory)
+    keyring = keyring.under(next(iter(contracts.values())).key_version)
     texts = {contract.file: (directory / contract.file).read_text(encoding="utf-8") for contract in contracts.values()}
     return ReleaseSet(texts, contracts, keyring, Release(contracts, keyring))
 
 
-def former_release(connection: Connection, digest: str, keyring: Keyring) -> Release:
+def former_release(connection: Connection, digest: str, keyring: LocalKeyring) -> Release:
     """The engine of a release that is no longer in force, to repeat what was claimed under it."""
     texts, coarsening = outbox.contracts_of(connection, digest)
     with tempfile.TemporaryDirectory() as directory:

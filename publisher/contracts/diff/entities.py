@@ -126,6 +126,11 @@ def _precision(old: Contract, new: Contract) -> Judged:
     return compared(finer, not finer), f"the time of each event leaves to the {new.precision} instead of the {old.precision}"
 
 
+def _key_version(old: Contract, new: Contract) -> Judged:
+    says = f"all codes are made under key {new.key_version} instead of {old.key_version}: every row leaves anew, and joins with none of before"
+    return compared(new.key_version < old.key_version, False), says
+
+
 def _subject(old: Contract, new: Contract) -> Judged:
     if not new.subject:
         return "widens", "no person is named any more: an erasure would not find these events"
@@ -146,6 +151,7 @@ PLACES = {
     "key_namespace": "fields.id",
     "retention_days": "retention",
     "erasure_days": "erasure",
+    "key_version": "pseudonymKey",
 }
 """What an attribute is called in the file, where that differs."""
 
@@ -167,4 +173,5 @@ JUDGES: dict[str, Callable[[Contract, Contract], Judged]] = {
     "retention_days": _longer("retention_days", "is kept for"),
     "erasure_days": _longer("erasure_days", "an erasure may take"),
     "k": _k,
+    "key_version": _key_version,
 }

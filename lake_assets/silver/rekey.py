@@ -1,0 +1,98 @@
+"""A new pseudonym key: silver and history change over to the new codes in one go, when all rows have come under them.
+
+Belongs here: whether silver waits, and the exchange. Not here: how far the new codes have come (completeness/), the platform's side
+(publisher/rotation.py).
+
+Codes of two keys do not join. So from the first contract under the new key on, bronze takes what comes and silver stays as it is: whole, and of one key.
+When the manifests prove that every entity has come anew, all tables of silver are written from the events of the new key alone, by the one run that
+may write them; gold and history wait meanwhile. Repeated after a crash, it writes the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as sf
+
+from lake_assets.raw import progress
+from lake_assets.silver.current import OpenTables
+from lake_assets.silver.history import NEEDED, history_progress
+from lake_assets.transforms import schemas
+from lake_assets.transforms.scd2 import spans
+from lake_assets.transforms.winners import is_delete, tombstones, winners
+from publisher.contracts import Contract
+from resources.tables import LakeTables
+
+NAME = "pseudonym key"
+EXCHANGING = "exchanging"
+THREADS = 4
+
+
+def key_of(contracts: Iterable[Contract]) -> int:
+    """The version of the key that the contracts name: the same in all of them."""
+    return next((contract.key_version for contract in contracts), 1)
+
+
+def begin_with(tables: LakeTables, contracts: Iterable[Contract]) -> None:
+    """A new lake's silver is under the key of its first contracts."""
+    if progress.read(tables, NAME) is None:
+        progress.write(tables, NAME, position=key_of(contracts))
+
+
+def waits(tables: LakeTables, contracts: Iterable[Contract]) -> bool:
+    """Whether silver is still under a former key. Free of cost as long as there has been one key only."""
+    wanted = key_of(contracts)
+    return wanted > 1 and _known(tables) < wanted
+
+
+def exchanging(tables: LakeTables, contracts: Iterable[Contract]) -> bool:
+    """Whether some of silver's tables may be of one key and some of another: a moment, or until the next run where one has died."""
+    if key_of(contracts) == 1:
+        return False
+    known = progress.read(tables, NAME)
+    return known is not None and known.note == EXCHANGING
+
+
+def exchange(
+    open_tables: OpenTables, contracts: Sequence[Contract], under: Mapping[str, Sequence[str]], upto_batch: int
+) -> dict[str, int]:
+    """Writes silver, history and tombstones from the events of the new key, of batches up to `upto_batch`; the rows of silver, by entity.
+
+    `under` names the versions of each contract that are of the new key. Raises SparkFailed.
+    """
+    def write(contract: Contract) -> tuple[str, int]:
+        with open_tables(f"rekey/{contract.entity}/{upto_batch}") as tables:
+            return contract.entity, _write(tables, contract, _events(tables, contract.entity, under, upto_batch), upto_batch)
+
+    with open_tables(f"rekey/{upto_batch}") as tables:
+        former = _known(tables)
+        progress.write(tables, NAME, position=former, note=EXCHANGING)
+        buried = [tombstones(_events(tables, c.entity, under, upto_batch), c.entity) for c in contracts]
+        tables.overwrite("ops", "tombstones", reduce(DataFrame.union, buried).coalesce(1))
+        with ThreadPoolExecutor(THREADS) as pool:
+            rows = dict(pool.map(write, contracts))
+        progress.write(tables, NAME, position=key_of(contracts))
+    return rows
+
+
+def _write(tables: LakeTables, contract: Contract, events: DataFrame, upto_batch: int) -> int:
+    entity = contract.entity
+    current = winners(events, "_key").where(~is_delete()).select(*(name for name, *_ in schemas.silver(contract)))
+    tables.overwrite("silver", entity, current)
+    needed = [name for name, *_ in schemas.record(contract)] + list(NEEDED)
+    history = spans(events.select(*needed), [name for name, *_ in schemas.history(contract)])
+    tables.overwrite("silver", f"{entity}_history", history)
+    progress.write(tables, history_progress(entity), position=upto_batch)
+    return int(tables.read("silver", entity).count())
+
+
+def _events(tables: LakeTables, entity: str, under: Mapping[str, Sequence[str]], upto_batch: int) -> DataFrame:
+    return tables.read("bronze", entity).where(sf.col("_contract").isin(*under[entity]) & (sf.col("_batch") <= upto_batch))
+
+
+def _known(tables: LakeTables) -> int:
+    known = progress.read(tables, NAME)
+    return (known.position or 1) if known else 1
