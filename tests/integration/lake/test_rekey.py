@@ -1,0 +1,183 @@
+"""A new pseudonym key, on real tables: silver waits, changes over when all has come, and is then what a lake of the new codes alone would be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from lake_assets.bronze.load import load_batch
+from lake_assets.completeness import all_under, verify_manifests
+from lake_assets.raw import progress
+from lake_assets.raw.batches import advance, finish_batch, finished_below, read_batch
+from lake_assets.raw.ledger import register
+from lake_assets.silver.current import merge_entities, merge_tombstones
+from lake_assets.silver.history import history_progress, update_history
+from lake_assets.silver.rekey import NAME, exchange, exchanging, waits
+from lake_assets.transforms.fields import Rules
+from lake_assets.transforms.rules import rules_of
+from publisher import wire
+from publisher.contracts import Contract
+from tests.integration.lake.conftest import Lake
+from tests.unit.lake.make_events import START, event, line
+
+BASE = 1 << wire.EPOCH_BITS
+NEW = 100
+"""Added to a key's number, it gives the same row's code under the second key."""
+
+
+@dataclass
+class Story:
+    lake: Lake
+    first: dict[str, Contract]
+    second: dict[str, Contract]
+    before: dict[str, set[str]]
+    while_waiting: dict[str, set[str]]
+    complete_early: bool
+    complete: bool
+    rows: dict[str, int]
+    sent: int = 0
+
+
+def take(lake: Lake, rules: Rules, contracts: dict[str, Contract], *, hold: bool) -> None:
+    """All that has landed, as the ingest's step does it."""
+    for number in register(lake.tables, lake.landing, lake.notifications).batches:
+        batch = read_batch(lake.tables, number)
+        loaded = load_batch(lake.tables, lake.landing, rules, batch)
+        assert loaded.conservation.holds
+        assert loaded.refused == {}
+        if not hold:
+            merge_tombstones(lake.tables, loaded.conservation.contents, number)
+            merge_entities(lake.open, contracts.values(), loaded.conservation.contents, number)
+        finish_batch(lake.tables, batch, loaded.counts)
+        advance(lake.tables)
+
+
+def silver(lake: Lake, entity: str) -> set[str]:
+    return {row._key for row in lake.tables.read("silver", entity).select("_key").collect()}
+
+
+def manifests(
+    rules: Rules, epoch: int, low: int, high: int, lines: list[tuple[str, bytes]], *, due: bool, key: int
+) -> list[bytes]:
+    base = BASE * epoch
+    return [
+        wire.manifest(
+            of=entity, seq_from=base + low, seq_to=base + high, revision=0, closed_at=START + timedelta(minutes=epoch * 100 + high),
+            events=len(mine := [each for of, each in lines if of == entity]), dead_letters=0, digest=sum(map(wire.digest_of, mine)),
+            backfill_due=due, key_version=key,
+        ).line
+        for entity in rules
+        if not entity.startswith("_")
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def story(lake: Lake, contracts: dict[str, Contract], rules: Rules) -> Story:
+    """Under key 1: three debtors and their debts, one of them deleted. Then the same rows under key 2, in two parts, and a change between."""
+    again = {entity: replace(contract, key_version=2, version="9.0.0") for entity, contract in contracts.items()}
+    later = rules_of(again)
+
+    def lines(using: Rules, epoch: int, *these: tuple[str, int, int, str]) -> list[tuple[str, bytes]]:
+        return [(entity, line(event(using[entity], key, BASE * epoch + seq, op=op))) for entity, key, seq, op in these]
+
+    old = lines(
+        rules, 1, *(("customers", key, key + 1, "insert") for key in range(3)), *(("debts", key, key + 4, "insert") for key in range(3)),
+        ("debts", 2, 7, "delete"), ("creditors", 1, 8, "insert"),
+    )  # fmt: skip
+    lake.land("old.gz", [each for _, each in old] + manifests(rules, 1, 0, 8, old, due=False, key=1))
+    take(lake, rules, contracts, hold=False)
+    for contract in contracts.values():
+        update_history(lake.tables, contract, finished_below(lake.tables))
+    verify_manifests(lake.tables, contracts)
+    before = {entity: silver(lake, entity) for entity in contracts}
+    assert not waits(lake.tables, contracts.values())
+
+    part = lines(later, 2, *(("customers", key + NEW, key + 1, "snapshot") for key in range(3)))
+    lake.land("new-1.gz", [each for _, each in part] + manifests(later, 2, 0, 3, part, due=True, key=2))
+    assert waits(lake.tables, again.values())
+    take(lake, later, again, hold=True)
+    verify_manifests(lake.tables, again)
+    early = all_under(lake.tables, again, 2)
+    while_waiting = {entity: silver(lake, entity) for entity in contracts}
+
+    rest = lines(
+        later, 2, ("debts", NEW, 4, "snapshot"), ("debts", 1 + NEW, 5, "snapshot"), ("creditors", 1 + NEW, 6, "snapshot"),
+        ("debts", NEW, 7, "update"), ("customers", 2 + NEW, 8, "delete"),
+    )  # fmt: skip
+    lake.land("new-2.gz", [each for _, each in rest] + manifests(later, 2, 3, 8, rest, due=False, key=2))
+    take(lake, later, again, hold=True)
+    verify_manifests(lake.tables, again)
+    complete = all_under(lake.tables, again, 2)
+    under = {entity: ["9.0.0"] for entity in again}
+    rows = exchange(lake.open, list(again.values()), under, finished_below(lake.tables))
+    return Story(lake, contracts, again, before, while_waiting, early, complete, rows)
+
+
+def codes(*keys: int) -> set[str]:
+    from tests.unit.lake.make_events import pseudonym
+
+    return {pseudonym(key) for key in keys}
+
+
+def test_silver_stays_whole_and_of_the_former_key_until_all_has_come(story: Story) -> None:
+    assert story.before == {"customers": codes(0, 1, 2), "debts": codes(0, 1), "creditors": codes(1)}
+    assert story.while_waiting == story.before
+    assert (story.complete_early, story.complete) == (False, True)
+
+
+def test_then_silver_has_the_new_codes_and_nothing_else(story: Story) -> None:
+    now = {entity: silver(story.lake, entity) for entity in story.second}
+    assert now == {"customers": codes(NEW, 1 + NEW), "debts": codes(NEW, 1 + NEW), "creditors": codes(1 + NEW)}
+    assert story.rows == {entity: len(keys) for entity, keys in now.items()}
+    assert not waits(story.lake.tables, story.second.values())
+    assert not exchanging(story.lake.tables, story.second.values())
+
+
+def test_history_and_tombstones_begin_anew_with_what_came_under_the_new_key(story: Story) -> None:
+    tables = story.lake.tables
+    debts = tables.read("silver", "debts_history").collect()
+    assert {row._key for row in debts} == codes(NEW, 1 + NEW)
+    assert sorted(row._op for row in debts) == ["snapshot", "snapshot", "update"]
+    assert {(row.entity, row.key) for row in tables.read("ops", "tombstones").collect()} == {("customers", *codes(2 + NEW))}
+    known = progress.read(tables, history_progress("debts"))
+    assert known is not None
+    assert known.position == finished_below(tables)
+
+
+def test_later_batches_go_on_from_there(story: Story) -> None:
+    later = rules_of(story.second)
+    late = [
+        line(event(later["debts"], 1 + NEW, BASE * 2 + 9, op="delete")),
+        line(event(later["customers"], 2 + NEW, BASE * 2 + 2, op="update")),
+    ]
+    story.lake.land("late.gz", late)
+    take(story.lake, later, story.second, hold=False)
+    assert silver(story.lake, "debts") == codes(NEW)
+    assert silver(story.lake, "customers") == codes(NEW, 1 + NEW), "a late event raises no dead row"
+
+
+def test_an_exchange_that_died_is_told_and_repeated(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the tables written: gold and history wait, and the next run writes the same."""
+    third = {entity: replace(contract, key_version=3) for entity, contract in story.second.items()}
+
+    def dies(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    under = {entity: ["9.0.0"] for entity in third}
+    upto = finished_below(story.lake.tables)
+    with monkeypatch.context() as patch:
+        patch.setattr("lake_assets.silver.rekey._write", dies)
+        with pytest.raises(KeyboardInterrupt):
+            exchange(story.lake.open, list(third.values()), under, upto)
+    assert exchanging(story.lake.tables, third.values())
+    assert waits(story.lake.tables, third.values())
+    before = silver(story.lake, "debts")
+    exchange(story.lake.open, list(third.values()), under, upto)
+    assert not exchanging(story.lake.tables, third.values())
+    assert silver(story.lake, "debts") == before
+    known = progress.read(story.lake.tables, NAME)
+    assert known is not None
+    assert known.position == 3
