@@ -32,6 +32,7 @@ from publisher.outbox import try_lock
 from publisher.relay.judging import fault_of
 from publisher.relay.run import make_keyring, run_relay
 from publisher.risk.command import risk_command
+from publisher.unforeseen import in_words
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -194,7 +195,7 @@ def status_command() -> None:
 
 
 def main() -> None:
-    """The entry point: one sentence for each error of ours, and the right exit code."""
+    """The entry point: one sentence for each error of ours, and of any other its class and place; the right exit code."""
     try:
         cli()
     except (SettingsError, ContractError) as error:
@@ -202,6 +203,9 @@ def main() -> None:
         sys.exit(2)
     except PublisherError as error:
         click.echo(f"publisher: {error}", err=True)
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 (what is not foreseen cannot be named)
+        click.echo(f"publisher: not foreseen: {in_words(error)}", err=True)
         sys.exit(1)
 
 

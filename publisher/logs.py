@@ -30,7 +30,8 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(level: str = "INFO") -> None:
-    """Sends the publisher's own log to standard error. Other libraries' logs stay off: boto's hold request bodies at DEBUG."""
+    """Sends the publisher's own log to standard error. Other libraries' logs stay off: boto's hold request bodies, psycopg's an error's text."""
+    logging.getLogger().addHandler(logging.NullHandler())  # without any handler Python prints their warnings itself
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logger = logging.getLogger("publisher")

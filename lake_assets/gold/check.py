@@ -17,11 +17,12 @@ from publisher.contracts import Contract, Problem
 
 LAYERS = ("silver", "gold")
 UNSTABLE = (exp.CurrentTimestamp, exp.CurrentTime, exp.CurrentDatetime, exp.Rand, exp.Randn, exp.Uuid)
+LOUD_NAMES = frozenset({"java_method", "reflect", "try_reflect"})
 UNSTABLE_NAMES = frozenset({"now", "monotonically_increasing_id", "shuffle", "input_file_name", "current_user", "random"})
 
 
 def form_problems(file: str, query: exp.Query) -> Iterator[Problem]:
-    """What can be said without knowing any table: stars, results that a repeat would not give again, foreign tables."""
+    """What can be said without knowing any table: stars, results that a repeat would not give again, functions that say values, foreign tables."""
     for star in query.find_all(exp.Star):
         if not isinstance(star.parent, exp.Count):
             yield Problem(
@@ -38,6 +39,10 @@ def form_problems(file: str, query: exp.Query) -> Iterator[Problem]:
                 "a repeat would not give the same rows",
                 "Use current_date(), which a refresh holds fixed",
             )
+    for call in query.find_all(exp.Anonymous):
+        if call.name.lower() in LOUD_NAMES or call.name.lower().startswith("xpath"):
+            says = "may write the values that it fails on into the Spark server's log"
+            yield Problem(file, _line(call), call.name, says, "Use SQL's own functions on silver's columns")
     names = {cte.alias for cte in query.find_all(exp.CTE)}
     for table in query.find_all(exp.Table):
         if isinstance(table.this, exp.Func) or (not table.db and table.name in names):

@@ -18,11 +18,13 @@ from publisher.wire import RISK, ReleasedEvent, risk_report
 
 
 def change_of(row: OutboxRow) -> Change:
-    """Raises Unreleasable for a row that is not JSON: somebody wrote to the outbox by hand."""
+    """Raises Unreleasable for a row that is no JSON object: somebody wrote to the outbox by hand."""
     try:
         values = None if row.row is None else orjson.loads(row.row)
     except orjson.JSONDecodeError:
         raise Unreleasable(row.entity, row.seq, "the captured row is not JSON") from None
+    if values is not None and not isinstance(values, dict):
+        raise Unreleasable(row.entity, row.seq, "the captured row is not JSON")
     return Change(row.entity, row.op, row.seq, row.captured_at, row.key, row.subject, values)
 
 

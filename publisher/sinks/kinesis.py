@@ -79,7 +79,7 @@ class KinesisSink:
         except BotoCoreError as error:
             yield from (Failure(record, type(error).__name__) for record in records)
             return
-        outcomes = answer["Records"]
+        outcomes = answer.get("Records", [])
         for index, record in enumerate(records):
             # An answer that is shorter than the request acknowledges nothing of the rest.
             reason = outcomes[index].get("ErrorCode") if index < len(outcomes) else "NoAnswer"

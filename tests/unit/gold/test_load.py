@@ -55,6 +55,8 @@ BAD = {
     "a star": ("SELECT * FROM silver.debts\n", "t.sql:7: *: selects columns without naming them"),
     "a star of an alias": ("SELECT d.* FROM silver.debts AS d\n", "*: selects columns without naming them"),
     "the time of day": ("SELECT count(*) AS debts FROM silver.debts\nWHERE placed_on < now()\n", "a repeat would not give the same rows. Use current_date()"),
+    "a function that says values": ("SELECT xpath_string(status, '/a') AS debts FROM silver.debts\n", "xpath_string: may write the values that it fails on"),
+    "Java by the back door": ("SELECT reflect('java.util.UUID', 'randomUUID') AS debts FROM silver.debts\n", "reflect: may write the values"),
     "chance": ("SELECT rand() AS debts FROM silver.debts\n", "rand: a repeat would not give the same rows"),
     "a table past the layers": ("SELECT count(*) AS debts FROM bronze.debts\n", "gold reads silver and gold only"),
     "a path": ("SELECT count(*) AS debts FROM delta.`s3a://lake/bronze/debts`\n", "gold reads silver and gold only"),
