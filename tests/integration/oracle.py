@@ -92,8 +92,28 @@ def customers(o: Oracle, row: Row) -> dict[str, Any]:
         "has_address": o.has(row["address"]),
         "birth_band": f"{decade}-{decade + 9}",
         "postcode_area": area,
-        "joined_on": utc_day(row["created_at"]),
+        "joined_on": first_of_month(utc_day(row["created_at"])),
     }
+
+
+K_GROUP = ("has_email", "has_phone", "has_address", "birth_band", "postcode_area", "joined_on")
+K = 10
+REGIONS = {
+    "East Midlands", "East of England", "London", "North East", "North West", "Northern Ireland", "Scotland", "South East", "South West", "Wales",
+    "West Midlands", "Yorkshire and The Humber", "Crown Dependencies", "Elsewhere",
+}  # fmt: skip
+LONDON = {"BR", "CR", "E", "EC", "EN", "HA", "IG", "KT", "N", "NW", "RM", "SE", "SM", "SW", "TW", "UB", "W", "WC", "WD"}
+
+
+def may_say(name: str, finest: Any) -> set[Any]:
+    """All that a field of the customers' k-group may say of a row, from what its contract lets it say to nothing."""
+    said = {finest, None}
+    if name == "birth_band":
+        year = int(finest[:4])
+        said |= {f"{year - year % width}-{year - year % width + width - 1}" for width in (20, 40)}
+    if name == "postcode_area" and finest is not None:
+        said |= {"London"} if finest in LONDON else REGIONS - {"London"}
+    return said
 
 
 def creditors(o: Oracle, row: Row) -> dict[str, Any]:
