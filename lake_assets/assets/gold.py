@@ -12,12 +12,17 @@ import dagster as dg
 from lake_assets.automation import on_cadence
 from lake_assets.catalog import Catalog
 from lake_assets.gold.engine import GoldResult, build
+from lake_assets.gold.errors import RefreshesSubtract
+from lake_assets.gold.model import GoldTable
+from lake_assets.gold.refreshes import check_refreshes
 from lake_assets.guard import without_values
 from lake_assets.metadata import preview
 from lake_assets.raw.session import interpreted
 from resources.lake import LakeResource
+from resources.tables import LakeTables
 
 THREADS = 4
+TWO_REFRESHES = "two_refreshes"
 
 
 def gold_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
@@ -37,19 +42,31 @@ def gold_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
         for table in catalog.gold.values()
     ]
 
-    @dg.multi_asset(name="gold", specs=specs, can_subset=True, pool="gold")
+    checks = [
+        dg.AssetCheckSpec(
+            TWO_REFRESHES,
+            asset=["gold", table.name],
+            description="No cell, and no margin's sum, can be subtracted from what the refresh before showed to find a few people.",
+        )
+        for table in catalog.gold.values()
+        if table.header.smallest_cell
+    ]
+
+    @dg.multi_asset(name="gold", specs=specs, check_specs=checks, can_subset=True, pool="gold")
     @without_values
-    def gold(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[None]]:
+    def gold(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         wanted = {key.path[-1] for key in context.selected_asset_keys}
 
-        def make(name: str) -> tuple[str, GoldResult, dict[str, dg.MarkdownMetadataValue]]:
+        def make(name: str) -> tuple[str, GoldResult, dict[str, dg.MarkdownMetadataValue], dg.AssetCheckResult | None]:
+            asked = dg.AssetCheckKey(dg.AssetKey(["gold", name]), TWO_REFRESHES) in context.selected_asset_check_keys
             with lake.tables(f"gold/{name}/{context.run.run_id}") as tables, interpreted(tables.spark):
                 result = build(catalog.gold[name], tables.spark, tables.lake_uri)
-                return name, result, preview(catalog.gold[name], tables.read("gold", name))
+                shown = preview(catalog.gold[name], tables.read("gold", name))
+                return name, result, shown, two_refreshes(catalog.gold[name], tables) if asked else None
 
         for names in _generations(catalog, wanted):
             with ThreadPoolExecutor(THREADS) as pool:
-                for name, result, shown in pool.map(make, names):
+                for name, result, shown, verdict in pool.map(make, names):
                     yield dg.MaterializeResult(
                         asset_key=["gold", name],
                         metadata={
@@ -60,8 +77,21 @@ def gold_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
                             **shown,
                         },
                     )
+                    if verdict is not None:
+                        yield verdict
 
     return gold
+
+
+def two_refreshes(table: GoldTable, tables: LakeTables) -> dg.AssetCheckResult:
+    """Whether the refresh that was just made can be subtracted from the one before. Says how many cells, and never a value."""
+    key = dg.AssetKey(["gold", table.name])
+    try:
+        cells = check_refreshes(table, tables)
+    except RefreshesSubtract as error:
+        told = {"cells that can be subtracted": error.cells}
+        return dg.AssetCheckResult(passed=False, asset_key=key, check_name=TWO_REFRESHES, metadata=told, description=str(error))
+    return dg.AssetCheckResult(passed=True, asset_key=key, check_name=TWO_REFRESHES, metadata={"cells that both show": cells})
 
 
 def _generations(catalog: Catalog, wanted: set[str]) -> Iterator[list[str]]:

@@ -1,7 +1,7 @@
 """Renders and builds gold tables: what the analyst's SELECT leaves to us.
 
-Belongs here: putting paths and the day into the SQL, emptying small cells, refusing a broken grain, writing. Not here: reading
-files (load.py).
+Belongs here: putting paths and the day into the SQL, refusing a broken grain, writing. Not here: reading files (load.py), small
+cells (cells.py).
 """
 
 # ruff: noqa: S608 (what is put into SQL here are names, paths and a date: a gold file is reviewed code)
@@ -18,11 +18,13 @@ from sqlglot import exp, parse_one
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.tokens import TokenType  # type: ignore[attr-defined]
 
+from lake_assets.gold.cells import Former, enforced
 from lake_assets.gold.check import LAYERS
 from lake_assets.gold.errors import GrainBroken
 from lake_assets.gold.load import load_gold
-from lake_assets.gold.model import SUPPRESSED, GoldTable, SmallestCell
+from lake_assets.gold.model import COUNTED_ON, SUPPRESSED, GoldTable
 from lake_assets.gold.reads import table_key
+from lake_assets.gold.refreshes import definition, remember
 from lake_assets.gold.words import DIALECT
 from resources.errors import SparkFailed
 from resources.spark import spark_errors
@@ -44,14 +46,16 @@ class GoldResult:
     seconds: float
 
 
-def render(table: GoldTable, lake_uri: str | Mapping[str, str], as_of: date | None = None) -> str:
+def render(table: GoldTable, lake_uri: str | Mapping[str, str], as_of: date | None = None, former: Former | None = None) -> str:
     """The whole Spark SQL of a table: its SELECT over paths, with the smallest cell and the grain enforced around it.
 
     `lake_uri` is where the layers lie, or a mapping from `silver/customers` to what shall stand in FROM instead. The analyst's
-    text stays as it is, but for its tables and `current_date()`: one refresh has one day, also past midnight.
+    text stays as it is, but for its tables and `current_date()`: one refresh has one day, also past midnight. `former` is the
+    relation of what the refreshes before have shown (refreshes.py); without it the rows are a first refresh's.
     """
-    inner = _placed(table, lake_uri, as_of or datetime.now(UTC).date())
-    names = [column.name for column in table.columns if column.name != SUPPRESSED]
+    day = as_of or datetime.now(UTC).date()
+    inner = _placed(table, lake_uri, day)
+    names = [column.name for column in table.columns if column.name not in (SUPPRESSED, COUNTED_ON)]
     listed = ", ".join(f"`{name}`" for name in names)
     grain = ", ".join(f"`{name}`" for name in table.header.grain)
     message = f"{table.key}: two rows share its grain ({', '.join(table.header.grain)})"
@@ -64,18 +68,18 @@ def render(table: GoldTable, lake_uri: str | Mapping[str, str], as_of: date | No
     cell = table.header.smallest_cell
     if cell is None:
         return ",\n".join(whole) + f"\nSELECT {listed} FROM `_checked`"
-    whole.append(f"`_marked` AS (\n  SELECT {listed}, {_hidden(cell, table.header.grain)} AS `{SUPPRESSED}` FROM `_summed`\n)")
-    whole.insert(3, f"`_summed` AS (\n  SELECT {listed}{_sums(cell, table.header.grain)} FROM `_checked`\n)")
-    shown = ", ".join(
-        f"CASE WHEN NOT `{SUPPRESSED}` THEN `{name}` END AS `{name}`" if name in cell.suppresses else f"`{name}`"
-        for name in names
-    )
-    return ",\n".join(whole) + f"\nSELECT {shown}, `{SUPPRESSED}` FROM `_marked`"
+    return ",\n".join([*whole, enforced(table, cell, names, former, day)])
 
 
-def select(table: GoldTable, spark: SparkSession, lake_uri: str | Mapping[str, str], as_of: date | None = None) -> DataFrame:
+def select(
+    table: GoldTable,
+    spark: SparkSession,
+    lake_uri: str | Mapping[str, str],
+    as_of: date | None = None,
+    former: Former | None = None,
+) -> DataFrame:
     """The table's rows, not yet computed; each column carries its description as Spark's comment."""
-    frame = spark.sql(render(table, lake_uri, as_of))
+    frame = spark.sql(render(table, lake_uri, as_of, former))
     comments = {column.name: column.description for column in table.columns}
     return frame.select(*[frame[name].alias(name, metadata={"comment": comments[name]}) for name in frame.columns])
 
@@ -90,12 +94,14 @@ def build(table: GoldTable, spark: SparkSession, lake_uri: str, as_of: date | No
     """
     started, day, tables = time.monotonic(), as_of or datetime.now(UTC).date(), LakeTables(spark, lake_uri)
     with _grain_told(table, spark, tables.lake_uri, day), spark_errors(f"building {table.key}"):
-        frame = select(table, spark, tables.lake_uri, day)
+        former = remember(table, tables) if table.header.smallest_cell else None
+        frame = select(table, spark, tables.lake_uri, day, former)
         (
             frame.write.format("delta")
             .mode("overwrite")
             .option("overwriteSchema", "true")
             .option("delta.dataSkippingNumIndexedCols", "0")
+            .option("userMetadata", definition(table))
             .save(tables.path("gold", table.name))
         )
         hidden = f"count_if(`{SUPPRESSED}`)" if table.header.smallest_cell else "0"
@@ -141,23 +147,3 @@ def _placed(table: GoldTable, lake_uri: str | Mapping[str, str], as_of: date) ->
     for start, end, replacement in sorted(spans, reverse=True):
         text = text[:start] + replacement + text[end:]
     return text.strip().removesuffix(";")
-
-
-def _sums(cell: SmallestCell, grain: tuple[str, ...]) -> str:
-    """For each row, within its margin: is any row too small, and how many people the smaller rows before it have."""
-    if cell.within is None:
-        return ""
-    people = f"coalesce(`{cell.count}`, 0)"
-    margin = f"PARTITION BY {', '.join(f'`{name}`' for name in cell.within)}" if cell.within else ""
-    order = ", ".join([people, *(f"`{name}`" for name in grain)])
-    return (
-        f", max({people} < {cell.below}) OVER ({margin}) AS `_any_small`"
-        f", coalesce(sum({people}) OVER ({margin} ORDER BY {order} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)"
-        " AS `_smaller`"
-    )
-
-
-def _hidden(cell: SmallestCell, grain: tuple[str, ...]) -> str:
-    """Too small itself; or next in size where what is hidden so far is still fewer people than the smallest cell."""
-    small = f"coalesce(`{cell.count}`, 0) < {cell.below}"
-    return small if cell.within is None else f"({small} OR (`_any_small` AND `_smaller` < {cell.below}))"

@@ -15,7 +15,8 @@ KEYS = ("description", "owner", "freshness", "grain", "smallest_cell")
 LINE = re.compile(r"--\s?(column\s+\w+|\w+)\s*:\s*(.*)")
 CONTINUED = re.compile(r"--\s{3,}(\S.*)")
 PERIOD = re.compile(r"(\d+)\s*(minute|hour|day)s?")
-CELL = re.compile(r"(\w+)\s*<\s*(\d+)\s+suppresses\s+(\w+(?:\s*,\s*\w+)*)(?:\s+within\s+(\w+(?:\s*,\s*\w+)*))?")
+LIST = r"(\w+(?:\s*,\s*\w+)*)"
+CELL = re.compile(rf"(\w+)\s*<\s*(\d+)\s+suppresses\s+{LIST}(?:\s+within\s+{LIST})?(?:\s+counting\s+{LIST})?")
 EXAMPLES = {
     "description": "-- description: What was collected, by month and method.",
     "owner": "-- owner: finance",
@@ -45,7 +46,7 @@ def read_header(file: str, sql: str) -> tuple[Header | None, list[Problem]]:
             )
         else:
             within = None if match[4] is None else () if match[4] == "all" else _names(match[4])
-            cell = SmallestCell(match[1], int(match[2]), _names(match[3]), within)
+            cell = SmallestCell(match[1], int(match[2]), _names(match[3]), within, _names(match[5] or ""))
     if problems or freshness is None:
         return None, problems
     columns = {key.removeprefix("column "): text for key, text in entries.items() if key.startswith("column ")}

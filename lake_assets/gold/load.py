@@ -21,14 +21,17 @@ from sqlglot.optimizer.qualify import qualify
 from lake_assets.gold import check, promises
 from lake_assets.gold.errors import GoldFilesBroken
 from lake_assets.gold.header import read_header
-from lake_assets.gold.model import SUPPRESSED, GoldColumn, GoldTable, Header, Read
+from lake_assets.gold.model import COUNTED_ON, SUPPRESSED, GoldColumn, GoldTable, Header, Read
 from lake_assets.gold.reads import reads_of, table_key
 from lake_assets.gold.schema import Columns, silver_tables
 from lake_assets.gold.words import DIALECT
 from publisher.contracts import Contract, Problem
 
 GOLD_DIR = Path(__file__).parent
-SUPPRESSED_DESCRIPTION = "Whether the row is about too few people, so that its measures are empty."
+SUPPRESSED_DESCRIPTION = "Whether the row is about too few people, or would give such a row away, so that its measures are empty."
+COUNTED_ON_DESCRIPTION = (
+    "The day on which the row's figures were counted: they stay until enough people have come, gone or changed."
+)
 
 
 def load_gold(contracts: Mapping[str, Contract], directory: Path = GOLD_DIR) -> dict[str, GoldTable]:
@@ -114,8 +117,13 @@ def _resolve(
             for projection in qualified.selects
         )
         if header.smallest_cell is not None:
-            columns += (GoldColumn(SUPPRESSED, "BOOLEAN", SUPPRESSED_DESCRIPTION),)
+            columns += (
+                GoldColumn(COUNTED_ON, "DATE", COUNTED_ON_DESCRIPTION),
+                GoldColumn(SUPPRESSED, "BOOLEAN", SUPPRESSED_DESCRIPTION),
+            )
             cell = header.smallest_cell
+            problems += promises.counting_problems(file, header, {column.name: column.type for column in columns})
+            reads[COUNTED_ON] = tuple(replace(read, kind="influence") for read in reads.get(cell.count, ()))
             step = f"{SUPPRESSED} = {cell.count} < {cell.below}"
             reads[SUPPRESSED] = tuple(
                 replace(read, steps=(*read.steps, step)) if read.kind == "value" else read for read in reads.get(cell.count, ())

@@ -12,23 +12,28 @@ from pathlib import Path
 from typing import Literal
 
 SUPPRESSED = "suppressed"
+COUNTED_ON = "counted_on"
+REFRESH = "_refresh"
 
 ReadKind = Literal["value", "influence"]
 
 
 @dataclass(frozen=True)
 class SmallestCell:
-    """`<count> < <below> suppresses <measures> within <margin>`: rows about fewer than `below` people show no measure.
+    """`<count> < <below> suppresses <measures> within <margin> counting <measures>`: rows about fewer than `below` people show no
+    measure.
 
     `within` names the columns for each value of which somebody may know the total (`all`, here (): the table's total).
-    There the next smallest rows are emptied too, until what is hidden adds up to `below` people, so that no row can be
-    computed as the rest.
+    There further rows are emptied too, until what is hidden adds up to `below` people, so that no row can be computed as the
+    rest. `counting` names the measures that count people of the row (whole numbers), or are a share of its `count` (fractions):
+    they tell, beside the count itself, how many people lie between two refreshes.
     """
 
     count: str
     below: int
     suppresses: tuple[str, ...]
     within: tuple[str, ...] | None = None
+    counting: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@
 -- freshness: 1 hour
 -- grain: cohort
 -- smallest_cell: people < 10 suppresses people, with_plan, paid, share_paid, share_paid_30_days, share_paid_90_days, share_paid_180_days, median_days_to_payment
+--   counting with_plan, paid, share_paid, share_paid_30_days, share_paid_90_days, share_paid_180_days
 -- column cohort: The first day of the month in which the customers joined.
 -- column people: Customers who joined in that month, whatever became of them.
 -- column with_plan: Those of them with a plan that was agreed.

@@ -10,9 +10,12 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 
 from lake_assets.gold.check import did_you_mean
-from lake_assets.gold.model import SUPPRESSED, Header, Read
+from lake_assets.gold.model import COUNTED_ON, SUPPRESSED, Header, Read
 from lake_assets.gold.schema import silver_contract, silver_field
 from publisher.contracts import Contract, Problem
+
+COUNTS = ("BIGINT", "INT")
+SHARE = "DOUBLE"
 
 
 def promise_problems(file: str, header: Header, columns: list[str]) -> Iterator[Problem]:
@@ -34,12 +37,13 @@ def promise_problems(file: str, header: Header, columns: list[str]) -> Iterator[
             yield Problem(
                 file, header.lines["grain"], name, "in the grain, but the query gives no such column", did_you_mean(name, columns)
             )
-    if SUPPRESSED in columns:
-        yield Problem(file, 1, SUPPRESSED, "the engine adds this column", "Name it otherwise")
+    for name in (SUPPRESSED, COUNTED_ON):
+        if name in columns:
+            yield Problem(file, 1, name, "the engine adds this column", "Name it otherwise")
     cell, line = header.smallest_cell, header.lines["smallest_cell"]
     if cell is None:
         return
-    for name in (cell.count, *cell.suppresses, *(cell.within or ())):
+    for name in (cell.count, *cell.suppresses, *(cell.within or ()), *cell.counting):
         if name not in columns:
             yield Problem(
                 file, line, name, "in the smallest cell, but the query gives no such column", did_you_mean(name, columns)
@@ -47,9 +51,28 @@ def promise_problems(file: str, header: Header, columns: list[str]) -> Iterator[
     for name in cell.suppresses:
         if name in header.grain:
             yield Problem(file, line, name, "a column of the grain cannot be emptied", "Name the measures only")
+    for name in (cell.count, *cell.counting):
+        if name not in cell.suppresses:
+            yield Problem(file, line, name, "counts people, and would be shown for a few", f"Add {name} to what is suppressed")
     for name in cell.within or ():
         if name not in header.grain:
             yield Problem(file, line, name, "a total is over columns of the grain", f"Name some of {', '.join(header.grain)}")
+
+
+def counting_problems(file: str, header: Header, types: Mapping[str, str | None]) -> Iterator[Problem]:
+    """Measures that are said to count people, and are no number of them."""
+    cell = header.smallest_cell
+    for name in (cell.count, *cell.counting) if cell else ():
+        wanted = COUNTS if cell and name == cell.count else (*COUNTS, SHARE)
+        if name in types and types[name] not in wanted:
+            remedy = "Count people in whole numbers (BIGINT, INT), or give a share of them (DOUBLE) with four digits"
+            yield Problem(
+                file,
+                header.lines["smallest_cell"],
+                name,
+                f"counts no people: it is {types[name] or 'of no type that is known'}",
+                remedy,
+            )
 
 
 def cell_problems(file: str, header: Header, reads: Mapping[str, tuple[Read, ...]]) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ from html import escape
 from importlib.resources import files
 
 from publisher.contracts.forms import example
+from publisher.contracts.kgroups import groups_of
 from publisher.contracts.model import Contract, Field, SourceColumn
 from publisher.contracts.page_links import links_section
 from publisher.contracts.vocabulary import FUNCTIONS
@@ -140,8 +141,12 @@ def _facts(contract: Contract, approved: str) -> str:
         "Platform’s table": f"<code>{escape(contract.table)}</code>",
     }
     if contract.k is not None:
-        facts["Smallest group"] = (
-            f"figures of the lake show no group of fewer than {contract.k} people; single records do leave, under their codes"
+        grouped = " and ".join(
+            ", ".join(f"<code>{escape(field.name)}</code>" for field in fields) for fields in contract.k_groups.values()
+        )
+        facts["Shared by at least"] = (
+            f"{contract.k} people at the time of release: {grouped} say the same of so many, or say less, or nothing. Figures of the lake show no "
+            "group of fewer. The other fields leave record by record, under codes"
         )
     return "".join(f"<dt>{label}</dt><dd>{text}</dd>" for label, text in facts.items() if text)
 
@@ -150,11 +155,26 @@ def _field(contract: Contract, field: Field) -> str:
     column = contract.columns[field.derivation.column]
     rank = FUNCTIONS[field.derivation.function].reveal_rank
     empty = "" if field.required else "<p>may be empty</p>"
+    if field.k_group and (coarser := coarser_words(contract, field)):
+        empty = f"<p>{coarser}</p>"
     return _row(
         ("", f"<code>{escape(field.name)}</code><p>{escape(field.description)}</p>"),
         ("Made from the column", f"{_column(column)}<p><code>{escape(_call(field))}</code></p>"),
         ("What a reader learns", f"{_meter(rank)}{escape(field.derivation.reveals)}{empty}"),
         ("Such as", f"<code class='form'>{escape(example(field))}</code>"),
+    )
+
+
+def coarser_words(contract: Contract, field: Field) -> str:
+    """What a field of a k-group says where too few people would share it."""
+    (ladder,) = [
+        ladder
+        for group in groups_of(contract)
+        for each, ladder in zip(group.fields, group.ladders, strict=True)
+        if each.name == field.name
+    ]
+    return ", then ".join(["where too few share it:", *(escape(rung.says) for rung in ladder[1:]), "nothing"]).replace(
+        ":, then", ":", 1
     )
 
 

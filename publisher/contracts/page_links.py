@@ -93,6 +93,6 @@ def _groups(contracts: Mapping[str, Contract]) -> str:
         for name, names in groups.items()
     )
     return f"""<h3>What could single somebody out together</h3>
-<p>None of these fields says who somebody is; taken together, few people may share them. The contracts name them as groups, so that
-figures made from them hide what is about too few people.</p>
+<p>None of these fields says who somebody is; taken together, few people may share them. The contracts name them as groups: the platform
+counts who shares their values, and lets out less of what too few share. Figures made from them hide what is about too few people.</p>
 <dl>{items}</dl>"""

@@ -6,6 +6,7 @@ import json
 import random
 from collections import defaultdict
 from datetime import date
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -105,3 +106,45 @@ def test_no_hidden_cell_can_be_computed_from_the_others_and_the_total(spark: Spa
         assert not hidden or not shown or (len(hidden) >= 2 and sum(hidden) >= 10)
         assert any(size < 10 for size in hidden) or not hidden, "nothing is hidden without need"
     assert sorted(margins[bands[0]]) == [(1, True), (10, False), (10, False), (10, True)]
+
+
+def test_who_knows_the_total_and_the_rule_still_cannot_tell_the_size_of_a_small_cell(spark: SparkSession, tmp_path: Path) -> None:
+    """Every other set of sizes that would show the same is tried: a small cell could be of several sizes, in each margin."""
+    chance = random.Random(3)
+    bands = list(CONTRACTS["customers"].field("birth_band").derivation.domain.values or ())
+    channels = ("email", "sms", "phone", "letter")
+    sizes = {(band, channel): chance.choice((1, 5, 9, 10, 10, 11, 13)) for band in bands for channel in channels}
+    silver_frame(spark, CONTRACTS, "silver/customers", _customers(sizes)).createOrReplaceTempView("customers_view")
+    rows = select(_by_channel(tmp_path), spark, {"silver/customers": "customers_view"}, TODAY).collect()
+    cells = spark.createDataFrame(list(sizes), "birth_band STRING, preferred_channel STRING")
+    order = {(r[0], r[1]): r[2] for r in cells.selectExpr("*", "xxhash64(birth_band, preferred_channel)").collect()}
+
+    tried = 0
+    for band in bands:
+        margin = [(band, channel) for channel in channels]
+        hidden = {(r.birth_band, r.preferred_channel) for r in rows if r.suppressed and r.birth_band == band}
+        assert hidden == _emptied({cell: sizes[cell] for cell in margin}, order)
+        if not hidden or len(hidden) == len(margin):
+            continue
+        total, names = sum(sizes[cell] for cell in hidden), sorted(hidden)
+        worlds = [
+            dict(zip(names, (*some, total - sum(some)), strict=True))
+            for some in product(range(1, total), repeat=len(names) - 1)
+            if sum(some) < total
+        ]
+        shown = {cell: sizes[cell] for cell in margin if cell not in hidden}
+        fitting = [world for world in worlds if _emptied({**shown, **world}, order) == hidden]
+        for cell in hidden:
+            if sizes[cell] < 10:
+                tried += 1
+                assert len({world[cell] for world in fitting}) >= 5
+    assert tried >= 5
+
+
+def _emptied(margin: dict[tuple[str, str], int], order: dict[tuple[str, str], int]) -> set[tuple[str, str]]:
+    """The rule of a first refresh, said once more."""
+    hidden: set[tuple[str, str]] = set()
+    for cell in sorted(margin, key=lambda cell: (margin[cell] >= 10, order[cell])):
+        if margin[cell] < 10 or (min(margin.values()) < 10 and sum(margin[each] for each in hidden) < 10):
+            hidden.add(cell)
+    return hidden

@@ -42,6 +42,7 @@ class Lake(LakeResource):
 
 def test_only_tables_with_a_smallest_cell_show_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gold, "build", lambda *_: GoldResult(rows=1, suppressed=0, as_of=date(2026, 11, 24), seconds=1.0))
+    monkeypatch.setattr(gold, "check_refreshes", lambda *_: 0)
     monkeypatch.setattr(gold, "interpreted", nullcontext)
     catalog = Catalog.load()
     lake = Lake(spark=SparkConnectResource(remote="sc://nowhere"), uri="s3://lake")
