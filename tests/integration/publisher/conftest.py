@@ -5,13 +5,16 @@ Belongs here: fixtures over real PostgreSQL. Not here: servers (tests/fixtures),
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from demo.cloud.ministack import Ministack
 from demo.cloud.postgres import Postgres
+from demo.cloud.provision import provision
 from publisher.capture import install
 from publisher.contracts import Contract, load_contracts
 from publisher.database import connect
@@ -83,3 +86,18 @@ def creditors(platform: Platform) -> list[int]:
     ids = [platform.creditor() for _ in range(3)]
     platform.clear()
     return ids
+
+
+@pytest.fixture
+def environment(cloud: Ministack, prefix: str, captured: str) -> dict[str, str]:
+    """What an operator sets."""
+    provisioned = provision(cloud.environment(), prefix=prefix, shards=2)
+    base = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return {**base, **provisioned, "PLATFORM_DATABASE_URL": captured, "CONTRACTS_DIR": str(CONTRACTS)}
+
+
+@pytest.fixture
+def application(captured: str, environment: dict[str, str]) -> Iterator[Platform]:
+    """An application that encrypts with the platform's data key."""
+    with psycopg.connect(captured, autocommit=True) as connection:
+        yield Platform(connection)

@@ -10,17 +10,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from demo.cloud.ministack import Ministack
-from demo.cloud.provision import provision, unwrap_data_key
+from demo.cloud.provision import unwrap_data_key
 from publisher.cli import cli, main
 from publisher.keys import encrypt
 from resources.ports import free_port
@@ -29,21 +28,6 @@ from tests.integration.publisher.relays import by_key, wait_for
 from tests.integration.publisher.test_sinks import Stream
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture
-def environment(cloud: Ministack, prefix: str, captured: str) -> dict[str, str]:
-    """What an operator sets."""
-    provisioned = provision(cloud.environment(), prefix=prefix, shards=2)
-    base = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return {**base, **provisioned, "PLATFORM_DATABASE_URL": captured, "CONTRACTS_DIR": str(ROOT / "contracts")}
-
-
-@pytest.fixture
-def application(captured: str, environment: dict[str, str]) -> Iterator[Platform]:
-    """An application that encrypts with the platform's data key."""
-    with psycopg.connect(captured, autocommit=True) as connection:
-        yield Platform(connection)
 
 
 @dataclass(frozen=True)

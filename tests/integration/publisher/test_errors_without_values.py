@@ -37,7 +37,7 @@ from publisher.sinks.record import Record
 from publisher.wire import RISK
 from tests.integration.publisher.platform import Platform
 from tests.integration.publisher.relays import wait_for
-from tests.integration.publisher.test_commands import application, environment, run  # noqa: F401 (fixtures)
+from tests.integration.publisher.test_commands import run
 
 CANARY = "Zebulon Quackenbush 4711"
 
@@ -131,7 +131,7 @@ def sabotaged(platform: Platform, table: str) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_whose_statement_fails_on_a_row_prints_no_value(
-    application: Platform, environment: dict[str, str], command: str  # noqa: F811
+    application: Platform, environment: dict[str, str], command: str
 ) -> None:  # fmt: skip
     table, arguments = COMMANDS[command]
     application.creditor(name=CANARY)
@@ -147,7 +147,7 @@ def test_a_command_whose_statement_fails_on_a_row_prints_no_value(
 
 
 def test_a_relay_that_loses_its_session_logs_no_value(
-    application: Platform, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch  # noqa: F811
+    application: Platform, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -171,7 +171,7 @@ def test_a_relay_that_loses_its_session_logs_no_value(
 
 
 def test_what_nobody_foresaw_ends_a_command_without_its_text(
-    environment: dict[str, str],  # noqa: F811
+    environment: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("publisher.cli.run_relay", lambda *_, **__: int(CANARY))
