@@ -43,7 +43,7 @@ def test_the_smallest_cell_adds_a_column_that_says_what_is_hidden(load: Load) ->
     sql = header("status people", "status", "people < 10 suppresses people within all")
     table = load(t=sql + "SELECT status, count(DISTINCT id) AS people FROM silver.customers GROUP BY status")["t"]
     assert table.header.smallest_cell == SmallestCell("people", 10, ("people",), ())
-    assert table.columns[-1].name == "suppressed"
+    assert [column.name for column in table.columns][-2:] == ["counted_on", "suppressed"]
 
 
 BAD = {
@@ -139,3 +139,24 @@ def test_a_measure_beside_a_small_cell_must_be_hidden_too(load: Load) -> None:
     sql = "SELECT kind, count(DISTINCT customer_id) AS people, min(recorded_on) AS since FROM silver.circumstances GROUP BY kind"
     with pytest.raises(GoldFilesBroken, match="since: would still be shown for a few people"):
         load(t=header("kind people since", "kind", "people < 10 suppresses people") + sql)
+
+
+COUNTED = "SELECT status, count(DISTINCT id) AS people, sum(_seq) AS total, max(joined_on) AS latest FROM silver.customers GROUP BY status"
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        ("people < 10 suppresses people, total, latest counting latest", "latest: counts no people: it is DATE"),
+        ("people < 10 suppresses people, latest counting total", "total: counts people, and would be shown for a few"),
+        (
+            "people < 10 suppresses people, latest counting totals",
+            "totals: in the smallest cell, but the query gives no such column",
+        ),
+        ("people < 10 suppresses total, latest", "people: counts people, and would be shown for a few"),
+    ],
+)
+def test_what_counts_people_is_a_number_of_them_and_is_hidden_with_them(load: Load, rule: str, says: str) -> None:
+    with pytest.raises(GoldFilesBroken) as caught:
+        load(t=header("status people total latest", "status", rule) + COUNTED)
+    assert says in str(caught.value)

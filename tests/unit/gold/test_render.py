@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from lake_assets.gold.engine import render
+from lake_assets.gold.refreshes import definition
 from tests.unit.gold.conftest import Load, header
 
 SQL = """SELECT d.product, count(*) AS debts -- of silver.debts, as of current_date()
@@ -30,3 +31,12 @@ def test_a_repeat_of_a_days_refresh_is_the_same_sql(load: Load) -> None:
 def test_the_grain_is_enforced_by_the_engine(load: Load) -> None:
     table = load(t=header("product", "product") + "SELECT product FROM silver.debts")["t"]
     assert "raise_error('gold/t: two rows share its grain (product)')" in render(table, "x")
+
+
+def test_a_definition_changes_with_the_query_and_not_with_its_comments(load: Load) -> None:
+    head = header("status people", "status", "people < 10 suppresses people")
+    query = "SELECT status, count(DISTINCT id) AS people FROM silver.customers GROUP BY status"
+    tables = load(
+        a=head + query, b=head + query.replace(" FROM", "\n  -- every one\n FROM"), c=head.replace("< 10", "< 12") + query
+    )
+    assert definition(tables["a"]) == definition(tables["b"]) != definition(tables["c"])
