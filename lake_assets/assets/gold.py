@@ -18,6 +18,7 @@ from lake_assets.gold.refreshes import check_refreshes
 from lake_assets.guard import without_values
 from lake_assets.metadata import preview
 from lake_assets.raw.session import interpreted
+from lake_assets.silver.rekey import exchanging
 from resources.lake import LakeResource
 from resources.tables import LakeTables
 
@@ -55,6 +56,10 @@ def gold_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
     @dg.multi_asset(name="gold", specs=specs, check_specs=checks, can_subset=True, pool="gold")
     @without_values
     def gold(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        with lake.tables(f"gold/{context.run.run_id}") as tables:
+            if exchanging(tables, catalog.contracts.values()):
+                context.log.info("gold waits: silver changes over to the new pseudonym key")
+                return
         wanted = {key.path[-1] for key in context.selected_asset_keys}
 
         def make(name: str) -> tuple[str, GoldResult, dict[str, dg.MarkdownMetadataValue], dg.AssetCheckResult | None]:

@@ -5,7 +5,7 @@
 -- grain: birth_band
 -- smallest_cell: people < 10 suppresses people, share_of_customers, share_with_open_debt, share_reachable within all
 --   counting share_with_open_debt, share_reachable
--- column birth_band: The years in which the group was born.
+-- column birth_band: The years in which the group was born: ten, or more where few share them; empty where it is not told.
 -- column youngest: The age today of someone born on the band's last day.
 -- column oldest: The age today of someone born on its first day.
 -- column age_group: The ages in words, such as `36 to 46`.

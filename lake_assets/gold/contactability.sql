@@ -5,7 +5,7 @@
 -- grain: birth_band, preferred_channel
 -- smallest_cell: people < 10 suppresses people, share_with_email, share_with_phone, share_with_address, share_reachable, share_by_preference within birth_band
 --   counting share_with_email, share_with_phone, share_with_address, share_reachable, share_by_preference
--- column birth_band: The years in which the segment's customers were born.
+-- column birth_band: The years in which the segment's customers were born: ten, or more where few share them; empty where it is not told.
 -- column preferred_channel: The channel that they asked for.
 -- column people: Active customers in the segment.
 -- column share_with_email: The share of them with an e-mail address.
