@@ -32,7 +32,14 @@ class Done:
 
 
 def take_through(
-    lake: LakeResource, landing: Landing, rules: Rules, contracts: Iterable[Contract], batch: Batch, done: Done, *, hold_silver: bool = False
+    lake: LakeResource,
+    landing: Landing,
+    rules: Rules,
+    contracts: Iterable[Contract],
+    batch: Batch,
+    done: Done,
+    *,
+    hold_silver: bool = False,
 ) -> Stopwatch:
     """Loads a batch and merges it, noting in `done` what it did; the seconds of each stretch.
 

@@ -71,7 +71,9 @@ def read_manifests(tables: LakeTables, *, above: int, after_batch: int, reopened
     wanted = (sf.col("seq_to") > above) | (sf.col("_batch") > after_batch)
     for entity, seq_from, seq_to in reopened:
         wanted |= (sf.col("of") == entity) & (sf.col("seq_from") == seq_from) & (sf.col("seq_to") == seq_to)
-    said = sf.struct("revision", "events", "dead_letters", "digest", as_micros("closed_at").alias("closed_at"), "backfill_due", "key_version")
+    said = sf.struct(
+        "revision", "events", "dead_letters", "digest", as_micros("closed_at").alias("closed_at"), "backfill_due", "key_version"
+    )
     latest = sf.max_by(said, sf.struct("revision", "backfill_due")).alias("last")
     newest = sf.max("_batch").alias("batch")
     with spark_errors("reading the manifests"):

@@ -130,9 +130,7 @@ def _agreed(manifest: Manifest, known: dict[Range, Verdict]) -> bool:
 
 
 def _moved(chain: _Chain, verdicts: list[Verdict], manifests: list[Manifest]) -> _Chain:
-    moved = chain.follow(
-        verdicts, {m.range for m in manifests if m.backfill_due}, {m.range: m.key_version for m in manifests}
-    )
+    moved = chain.follow(verdicts, {m.range for m in manifests if m.backfill_due}, {m.range: m.key_version for m in manifests})
     compared = {verdict.range: verdict for verdict in verdicts}
     behind = {m.range for m in manifests if m.seq_to <= (moved.seq or 0)}
     # A range behind the end that does not agree, or that there was no time to compare, must not be forgotten with its batch.

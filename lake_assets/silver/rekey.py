@@ -63,6 +63,7 @@ def exchange(
 
     `under` names the versions of each contract that are of the new key. Raises SparkFailed.
     """
+
     def write(contract: Contract) -> tuple[str, int]:
         with open_tables(f"rekey/{contract.entity}/{upto_batch}") as tables:
             return contract.entity, _write(tables, contract, _events(tables, contract.entity, under, upto_batch), upto_batch)

@@ -63,7 +63,9 @@ def test_jobs_sensors_and_schedules_are_these(definitions: dg.Definitions) -> No
 def test_ingest_takes_a_batch_to_silver_and_nothing_further(definitions: dg.Definitions) -> None:
     keys = definitions.resolve_job_def("ingest").asset_layer.selected_asset_keys
     names = {"/".join(key.path) for key in keys}
-    assert names == {"raw/objects", "bronze/quarantine", "bronze/risk"} | {f"{layer}/{e}" for layer in ("bronze", "silver") for e in ENTITIES}
+    assert names == {"raw/objects", "bronze/quarantine", "bronze/risk"} | {
+        f"{layer}/{e}" for layer in ("bronze", "silver") for e in ENTITIES
+    }
 
 
 @pytest.mark.parametrize("table", GOLD)
