@@ -144,9 +144,9 @@ def _facts(contract: Contract, approved: str) -> str:
         grouped = " and ".join(
             ", ".join(f"<code>{escape(field.name)}</code>" for field in fields) for fields in contract.k_groups.values()
         )
-        facts["Shared by at least"] = (
-            f"{contract.k} people at the time of release: {grouped} say the same of so many, or say less, or nothing. Figures of the lake show no "
-            "group of fewer. The other fields leave record by record, under codes"
+        facts["Shared by many"] = (
+            f"{grouped}: taken together, at least {contract.k} people say the same when they leave, or the fields say less, or nothing. Figures of "
+            "the lake show no group of fewer. The other fields leave record by record, under codes"
         )
     return "".join(f"<dt>{label}</dt><dd>{text}</dd>" for label, text in facts.items() if text)
 
