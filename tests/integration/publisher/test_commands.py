@@ -254,3 +254,40 @@ def test_killed_relays_lose_nothing_and_repeat_the_same_content(
         if event["entity"] == "_manifest" and event["key"] == "creditors":
             manifests[event["seq"]] = event["record"]
     assert sum(record["events"] for record in manifests.values()) == 600 * 17
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("customers", "  name: Customer Operations\n", "  name: [Customer\n", "customers.yaml:"),  # half-written
+        (
+            "debts",
+            "transformLogic: pseudonym(customer_id, customer)",
+            "transformLogic: pseudonym(customer_id, creditor)",
+            "debts.yaml:",
+        ),
+        ("plans", "        value: [updated_at]\n", "        value: [updated_at, notes]\n", "plans.yaml:"),  # withheld and read
+        (
+            "customers",
+            "kGroup, value: person}]\n",
+            "kGroup, value: person}]\n        required: true\n",
+            "must be able to empty it",
+        ),
+    ],
+)
+def test_a_relay_with_a_doubtful_contract_does_not_start_and_loses_nothing(
+    environment: dict[str, str], application: Platform, cloud: Ministack, tmp_path: Path, file: str, old: str, new: str, said: str
+) -> None:
+    for contract in (ROOT / "contracts").glob("*.yaml"):
+        text = contract.read_text()
+        if contract.stem == file:
+            assert old in text
+            text = text.replace(old, new, 1)
+        (tmp_path / contract.name).write_text(text)
+    key = unwrap_data_key(environment)
+    application.customer(**{name: encrypt(key, value) for name, value in {"full_name": "A", "email": "a@b.c"}.items()})
+    before = application.outbox()
+    done = run(environment | {"CONTRACTS_DIR": str(tmp_path)}, "relay", "--once")
+    assert (done.returncode, application.outbox()) == (2, before)
+    assert said in done.stderr
+    assert arrived(cloud, environment) == []
