@@ -22,6 +22,7 @@ from demo.lake_keys import KeySearch
 from demo.leakscan import ScanReport
 from demo.platform.traffic import Traffic
 from demo.stack import Stack
+from lake_assets.bronze.reports import RiskReport, reports_of
 from lake_assets.completeness import count_verdicts
 from lake_assets.gold.load import load_gold
 from lake_assets.raw.batches import pending_batches
@@ -90,6 +91,7 @@ class Account:
     gold: dict[str, int]
     latency_s: dict[str, float]
     runs: int
+    reports: list[RiskReport]
     leaks: ScanReport | None = field(default=None)
     keys: KeySearch | None = field(default=None)
 
@@ -114,6 +116,13 @@ class Account:
                 found.append(f"silver/{entity} has {silver:,} rows, the platform's table {self.platform_rows[entity]:,}")
         if self.quarantined:
             found.append(f"{self.quarantined:,} values are in quarantine")
+        found += [
+            f"the group {each.group} leaves with as few as {each.smallest:,} people"
+            for each in self.reports
+            if 0 < each.smallest < each.k
+        ]
+        if not self.reports:
+            found.append("no k-group was reported on")
         if bad or not self.verdicts:
             found.append(f"{bad:,} manifests do not agree" if bad else "no manifest was compared")
         found += [f"gold/{table} is empty" for table, rows in self.gold.items() if not rows]
@@ -142,6 +151,7 @@ class Account:
             "manifests_bad": sum(n for verdict, n in self.verdicts.items() if verdict != "agrees"),
             "leaks": self.leaks.hits if self.leaks else None,
             "keys_in_lake": len(self.keys.found) if self.keys else None,
+            "k_groups": {each.group: {"k": each.k, "people": each.people, "smallest": each.smallest} for each in self.reports},
             "gold": self.gold,
             "latency_s": self.latency_s,
             "ingest_runs": self.runs,
@@ -159,6 +169,11 @@ class Account:
             "",
             f"  {self.rows_written:,} rows written by the platform and {self.sent_again:,} sent again more or less coarsely, {report['events_released']:,} events released, {report['events_bronze']:,} in bronze",
             f"  manifests: {report['manifests_ok']:,} agree, {report['manifests_bad']:,} do not; in quarantine: {self.quarantined:,}",
+            *(
+                f"  k-group {each.group}: {each.people:,} people in groups of {each.smallest:,} and more (k = {each.k}), {each.silent:,} of them say "
+                f"nothing; as they are {each.people_below_k:,} would be in groups below {each.k}"
+                for each in self.reports
+            ),
             f"  gold: {', '.join(f'{name} {rows:,}' for name, rows in self.gold.items())} rows",
             f"  from commit to visible in silver: p50 {self.latency_s['p50']:.0f} s, p95 {self.latency_s['p95']:.0f} s, of {self.latency_s['sample']:,} inserts",
             f"  leaks: {report['leaks']}" + (f" ({self.leaks.summary()})" if self.leaks else ""),
@@ -201,6 +216,7 @@ def take_account(stack: Stack, lake: Lake, traffic: Traffic, runs: int) -> Accou
         gold={name: lake.count("gold", name) for name in gold},
         latency_s=_latency(stack, lake, traffic, tables),
         runs=runs,
+        reports=reports_of(lake.tables),
     )
 
 

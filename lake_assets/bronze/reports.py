@@ -28,12 +28,12 @@ class RiskReport:
     people_below_k: int
 
 
-def reports_of(tables: LakeTables, batches: Sequence[int]) -> list[RiskReport]:
-    """The newest report of each k-group that these batches brought. Raises SparkFailed."""
-    listed = ", ".join(str(int(batch)) for batch in batches)
+def reports_of(tables: LakeTables, batches: Sequence[int] | None = None) -> list[RiskReport]:
+    """The newest report of each k-group, of those that these batches brought or of all. Raises SparkFailed."""
+    those = "" if batches is None else f"WHERE _batch IN ({', '.join(str(int(batch)) for batch in batches)})"
     newest = f"""
         SELECT concat(of, '.', kgroup) AS name, unix_micros(computed_at) AS at, k, people, groups, smallest, silent, people_below_k
-        FROM {tables.sql_name("ops", "risk")} WHERE _batch IN ({listed})
+        FROM {tables.sql_name("ops", "risk")} {those}
         QUALIFY row_number() OVER (PARTITION BY of, kgroup ORDER BY computed_at DESC) = 1 ORDER BY name"""  # noqa: S608 (names and numbers)
     with interpreted(tables.spark), spark_errors("reading risk reports"):
         rows = tables.spark.sql(newest).collect()
