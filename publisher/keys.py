@@ -122,11 +122,12 @@ def read_pseudonym_keys(secrets: SecretsManagerClient, name: str) -> dict[int, b
     held = _read(secrets, name)
     try:
         each = held["keys"] if "keys" in held else {"1": held["key"]}
-        return {int(version): base64.b64decode(key, validate=True) for version, key in each.items()}
+        keys = {int(version): base64.b64decode(key, validate=True) for version, key in each.items()}
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error):
-        raise SettingsError(
-            f'the secret {name} is not JSON with "key", or "keys" by version, in base64: write it again'
-        ) from None
+        keys = {}
+    if not keys:
+        raise SettingsError(f'the secret {name} is not JSON with "key", or "keys" by version, in base64: write it again')
+    return keys
 
 
 def add_pseudonym_key(secrets: SecretsManagerClient, name: str) -> int:

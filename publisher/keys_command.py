@@ -24,11 +24,11 @@ def keys_group() -> None:
 
 @keys_group.command("rotate")
 @click.option("--dry-run", is_flag=True, help="Only say how much would leave once more.")
-def keys_rotate(dry_run: bool) -> None:
-    """Make the next pseudonym key, or, once every contract names it, send all rows anew under it.
+@click.option("--make", is_flag=True, help="Make the next key, and say what to write in the contracts.")
+def keys_rotate(dry_run: bool, make: bool) -> None:
+    """Send all rows anew under the pseudonym key that every contract names, once the relay is drained and stopped.
 
-    Give it twice: first it makes the key and says what to write in the contracts; when they are released, with the relay stopped, it begins, and sends.
-    Goes on where an earlier call was stopped.
+    First make the key with --make, and release contracts that name it. Goes on where an earlier call was stopped.
     """
     settings = read_settings()
     loaded = load_contracts(settings.contracts_dir)
@@ -36,14 +36,14 @@ def keys_rotate(dry_run: bool) -> None:
     held = tuple(sorted(read_pseudonym_keys(secrets, settings.pseudonym_secret)))
     with session(settings, "keys rotate") as connection, stopping() as stop:
         found = rotation.plan(connection, loaded, held)
-        if found.named > max(held):
+        if found.named not in held:
             raise SettingsError(
                 f"the contracts name key {found.named}, which the secret does not hold: write the version that is to come"
             )
         click.echo(rotation.as_text(found))
         if dry_run:
             return
-        if not found.begins and not found.unfinished:
+        if make:
             made = found.in_use + 1
             if made not in held:
                 made = _make(secrets, settings.pseudonym_secret)
@@ -51,6 +51,9 @@ def keys_rotate(dry_run: bool) -> None:
                 f"\nKey {made} is in the secret. Write {{property: pseudonymKey, value: {made}}} into every contract, raise their versions, release them,"
                 "\ndeploy them to platform and lake, stop the relay, and give this command again."
             )
+            return
+        if not found.begins and not found.unfinished:
+            click.echo("\nNothing to do: the contracts name the key in use, and all of it was sent. --make makes the next one.")
             return
         if found.begins:
             begun = rotation.begin(connection, found)

@@ -144,12 +144,12 @@ def remember_release(connection: Connection, release: str, contracts: Mapping[st
     )
 
 
-def contracts_of(connection: Connection, release: str) -> tuple[dict[str, str], int]:
+def contracts_of(connection: Connection, release: str) -> tuple[dict[str, str], int | None]:
     """File name to text, and the version of the coarsening, of a release that was in use before. Raises TransientError where it is not known."""
     row = connection.execute("SELECT contracts, coarsening FROM publisher.releases WHERE release = %s", [release]).fetchone()
     if row is None:
         raise TransientError(f"claimed under the release {release}, whose contracts are not kept")
-    return cast("tuple[dict[str, str], int]", row)
+    return cast("tuple[dict[str, str], int | None]", row)
 
 
 def last_seq(connection: Connection) -> int:

@@ -20,7 +20,7 @@ from publisher.errors import RuleBroken, Unreleasable
 from publisher.keys import Keyring
 from publisher.risk.steps import Steps
 from publisher.values import reader
-from publisher.wire import DELETES, OPS, CoarseTime, ReleasedEvent, cut_time, encode
+from publisher.wire import DELETES, OPS, CoarseTime, ReleasedEvent, coarsest, cut_time, encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Release:
                 said = group.say([columns[field.derivation.column] for field in group.fields], step)
                 values.update(zip((field.name for field in group.fields), said, strict=True))
             if change.op == "insert":
-                precision = group.insert_precision(step) or precision
+                precision = coarsest(precision, group.insert_precision(step))
         return {name: values[name] for name in names}, precision
 
     def _values(self, plan: _EntityPlan, change: Change, faults: dict[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -63,7 +63,7 @@ def plan(connection: Connection, contracts: Mapping[str, Contract], held: tuple[
 def begin(connection: Connection, found: Plan) -> int:
     """Begins the epoch of the key that the contracts name; its number. Every entity is due for a backfill from then on.
 
-    Raises SettingsError for a key that is not the next one, TransientError while a relay works under the former.
+    Raises SettingsError for a key that is not the next one, TransientError while a relay works under the former, or something of it waits.
     """
     if found.named != found.in_use + 1:
         raise SettingsError(
@@ -74,11 +74,31 @@ def begin(connection: Connection, found: Plan) -> int:
             "a relay works under the former contracts: stop it, give the command again, then start it with the new ones"
         )
     try:
+        _refuse_what_waits(connection)
         return epoch.raise_epoch(connection, REASON, found.named)
     except psycopg.Error as error:
         raise translate(error, "keys rotate") from None
     finally:
         connection.execute(literal("SELECT pg_advisory_unlock_all()"))
+
+
+def _refuse_what_waits(connection: Connection) -> None:
+    """What was put and not acknowledged would be in the lake under numbers that no manifest counts; a dead letter's row would be missing there."""
+    row = connection.execute(WAITS).fetchone()
+    claims, letters = (int(str(each)) for each in row or (0, 0))
+    if claims:
+        raise TransientError(
+            "records of the former key may be on their way: `publisher relay --drain` under the former contracts, then this again"
+        )
+    if letters:
+        raise TransientError(
+            f"{letters} dead letters wait, and the lake would lose their rows: mend them, `publisher replay`, drain, then this again"
+        )
+
+
+WAITS = """
+SELECT (SELECT count(*) FROM publisher.claims), (SELECT count(*) FROM publisher.dead_letters WHERE state IN ('parked', 'waiting', 'requeued'))
+"""
 
 
 def as_text(found: Plan, progress: Callable[[int], str] = "{:,}".format) -> str:

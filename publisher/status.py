@@ -35,6 +35,7 @@ class Status:
     last_manifest_seq: int | None
     unsent_manifests: int
     backfills: dict[str, str]
+    k_groups: str
 
 
 DEPTH_LIMIT = 100_000
@@ -46,6 +47,7 @@ def read_status(connection: Connection) -> Status:
         one = connection.execute(ONE, {"limit": DEPTH_LIMIT, "high": RELAY_LOCK >> 32, "low": RELAY_LOCK & 0xFFFFFFFF}).fetchone()
         entities = connection.execute(BY_ENTITY, {"limit": DEPTH_LIMIT}).fetchall()
         letters = connection.execute(DEAD).fetchall()
+        looked = connection.execute(K_GROUPS).fetchone()
         fills = connection.execute(BACKFILLS).fetchall()
     except psycopg.Error as error:
         raise translate(error, "status") from None
@@ -57,6 +59,7 @@ def read_status(connection: Connection) -> Status:
         dead_letters={str(r): int(str(n)) for r, n in letters}, epoch=epoch, epoch_reason=reason, relay_connected=relay, claimed=claimed,
         pending_ranges=pending, oldest_pending_seconds=pending_age, last_manifest_at=closed_at, last_manifest_seq=seq_to,
         unsent_manifests=unsent, backfills={str(e): str(s) for e, s in fills},
+        k_groups=str(looked[0]) if looked else "",
     )  # fmt: skip
 
 
@@ -78,6 +81,7 @@ def show(status: Status) -> str:
         ("last manifest", _last_manifest(status)),
         ("ranges not closed", _pending(status)),
         ("manifests not acknowledged", f"{status.unsent_manifests:,}"),
+        ("k-groups", status.k_groups),
         *((f"backfill of {entity}", state) for entity, state in status.backfills.items()),
     ]
     width = max(len(name) for name, _ in lines)
@@ -138,4 +142,11 @@ BACKFILLS = """
 SELECT entity, CASE WHEN due IS NOT NULL AND started_at IS NOT NULL AND finished_at IS NULL THEN 'at ' || rows || ' rows, not finished'
   WHEN due IS NOT NULL THEN 'DUE (' || due || '): run `publisher backfill ' || entity || '`' ELSE 'at ' || rows || ' rows, not finished' END
 FROM publisher.backfills WHERE due IS NOT NULL OR (started_at IS NOT NULL AND finished_at IS NULL) ORDER BY entity
+"""
+
+K_GROUPS = """
+SELECT CASE WHEN count(*) = 0 THEN 'nobody has looked yet: they say nothing until `publisher risk` has run'
+  WHEN count(*) FILTER (WHERE resent_at IS NULL) > 0 THEN 'rows that say other things now are still to be sent: give `publisher risk` again'
+  ELSE 'coarsening ' || max(version) || ', of ' || to_char(max(computed_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC' END
+FROM publisher.coarsenings
 """

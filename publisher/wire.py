@@ -28,7 +28,7 @@ EPOCH_BITS = 48
 """`seq` is epoch · 2⁴⁸ + a number of the database's sequence."""
 
 MANIFEST = "_manifest"
-MANIFEST_VERSION = "1.0.0"
+MANIFEST_VERSION = "1.1.0"
 RISK = "_risk"
 RISK_VERSION = "1.0.0"
 RISK_COUNTS = (
@@ -97,6 +97,11 @@ def explicit_hash_key(partition: int) -> str:
 def digest_of(line: bytes) -> int:
     """XXH64 of a line without its newline, as an unsigned number."""
     return xxhash.xxh64_intdigest(line, DIGEST_SEED)
+
+
+def coarsest(one: CoarseTime | None, other: CoarseTime | None) -> CoarseTime | None:
+    """Of two precisions the one that tells less; None tells nothing about it."""
+    return max((each for each in (one, other) if each), key=_PRECISIONS.index, default=None)
 
 
 def cut_time(moment: datetime, precision: Precision | CoarseTime) -> str:

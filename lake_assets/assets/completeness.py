@@ -14,6 +14,7 @@ from lake_assets.automation import at_each_tick
 from lake_assets.catalog import Catalog
 from lake_assets.completeness import Completeness, verify_manifests
 from lake_assets.guard import without_values
+from lake_assets.silver.rekey import waits
 from resources.lake import LakeResource
 
 ARRIVED, FRESH = "arrived", "fresh"
@@ -46,9 +47,10 @@ def completeness_checks(catalog: Catalog, cadence: str) -> dg.AssetChecksDefinit
     def completeness(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> Iterator[dg.AssetCheckResult]:
         with lake.tables(f"completeness/{context.run.run_id}") as tables:
             found = verify_manifests(tables, catalog.contracts)
+            holds = waits(tables, catalog.contracts.values())
         now = datetime.now(UTC)
         for entity, each in found.items():
-            for result in (_arrived(entity, each), _fresh(entity, each, now, catalog.contracts[entity].freshness)):
+            for result in (_arrived(entity, each), _fresh(entity, each, now, catalog.contracts[entity].freshness, holds)):
                 if (
                     dg.AssetCheckKey(dg.AssetKey.from_coercible(result.asset_key), str(result.check_name))
                     in context.selected_asset_check_keys
@@ -74,7 +76,7 @@ def _arrived(entity: str, found: Completeness) -> dg.AssetCheckResult:
     )
 
 
-def _fresh(entity: str, found: Completeness, now: datetime, promised: timedelta) -> dg.AssetCheckResult:
+def _fresh(entity: str, found: Completeness, now: datetime, promised: timedelta, holds: bool) -> dg.AssetCheckResult:
     behind = None if found.until is None else now - found.until
     said = (
         ("no manifest yet" if found.seq is None else "nothing is proven yet")
@@ -83,11 +85,13 @@ def _fresh(entity: str, found: Completeness, now: datetime, promised: timedelta)
     )
     if found.backfill_due:
         said += "; rows that the platform has still to send: run `publisher backfill --due` there"
+    if holds:
+        said += "; silver waits until all rows have come under the new pseudonym key"
     metadata = {} if found.until is None else {"complete up to": dg.MetadataValue.timestamp(found.until)}
     return dg.AssetCheckResult(
         asset_key=dg.AssetKey(["silver", entity]),
         check_name=FRESH,
-        passed=behind is not None and behind <= promised,
+        passed=behind is not None and behind <= promised and not holds,
         severity=dg.AssetCheckSeverity.WARN,
         description=said,
         metadata={**metadata, "promised": _words(promised)},

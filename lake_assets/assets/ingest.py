@@ -31,10 +31,10 @@ from lake_assets.jobs import GOES_ON
 from lake_assets.raw.batches import finished_below, oldest_waiting, pending_batches
 from lake_assets.raw.lake import ensure_lake
 from lake_assets.raw.ledger import register
-from lake_assets.silver.rekey import exchange, key_of, waits
+from lake_assets.runs import others_have_ended
+from lake_assets.silver.rekey import announce, exchange, exchanging, key_of, waits
 from lake_assets.transforms import schemas
 from lake_assets.transforms.rules import rules_of
-from publisher.contracts.history import versions_under_key
 from resources.errors import ResourceError
 from resources.lake import LakeResource
 from resources.landing import LandingResource
@@ -166,12 +166,14 @@ def _waits_for_new_codes(context: dg.AssetExecutionContext, lake: LakeResource, 
     with lake.tables(f"rekey/{context.run.run_id}") as tables:
         if not waits(tables, contracts):
             return False
-        if not all_under(tables, catalog.contracts, key_of(contracts)):
+        if not exchanging(tables, contracts) and not all_under(tables, catalog.contracts, key_of(contracts)):
             context.log.info("silver waits: not all rows have come under the new pseudonym key")
             return True
-        upto = finished_below(tables)
-    under = {contract.entity: versions_under_key(catalog.signed, contract) for contract in contracts}
-    for entity, rows in exchange(lake.tables, contracts, under, upto).items():
+        upto = announce(tables, finished_below(tables))
+    if not others_have_ended(context.instance, context.run.run_id):
+        context.log.info("silver waits: a run that may read it goes on; the next run of ingest tries again")
+        return True
+    for entity, rows in exchange(lake.tables, contracts, upto).items():
         written = {"rows": rows, "written anew under pseudonym key": key_of(contracts)}
         context.log_event(dg.AssetMaterialization(["silver", entity], metadata=written))
     return False

@@ -75,7 +75,7 @@ def ensure_lake(tables: LakeTables, contracts: Mapping[str, Contract], signed: S
         for done in [pool.submit(_ensure, tables, table) for table in made]:
             done.result()
     record_contracts(tables, signed)
-    begin_with(tables, contracts.values())
+    begin_with(tables, contracts.values(), new=known is None)
     progress.write(tables, FINGERPRINT, note=wanted)
     return len(made)
 

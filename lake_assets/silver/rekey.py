@@ -10,7 +10,7 @@ may write them; gold and history wait meanwhile. Repeated after a crash, it writ
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 
@@ -24,6 +24,8 @@ from lake_assets.transforms import schemas
 from lake_assets.transforms.scd2 import spans
 from lake_assets.transforms.winners import is_delete, tombstones, winners
 from publisher.contracts import Contract
+from publisher.wire import EPOCH_BITS
+from resources.spark import spark_errors
 from resources.tables import LakeTables
 
 NAME = "pseudonym key"
@@ -36,10 +38,10 @@ def key_of(contracts: Iterable[Contract]) -> int:
     return next((contract.key_version for contract in contracts), 1)
 
 
-def begin_with(tables: LakeTables, contracts: Iterable[Contract]) -> None:
-    """A new lake's silver is under the key of its first contracts."""
+def begin_with(tables: LakeTables, contracts: Iterable[Contract], *, new: bool) -> None:
+    """A new lake's silver is under the key of its first contracts; one that is older than this note is under the first key."""
     if progress.read(tables, NAME) is None:
-        progress.write(tables, NAME, position=key_of(contracts))
+        progress.write(tables, NAME, position=key_of(contracts) if new else 1)
 
 
 def waits(tables: LakeTables, contracts: Iterable[Contract]) -> bool:
@@ -52,26 +54,33 @@ def exchanging(tables: LakeTables, contracts: Iterable[Contract]) -> bool:
     """Whether some of silver's tables may be of one key and some of another: a moment, or until the next run where one has died."""
     if key_of(contracts) == 1:
         return False
-    known = progress.read(tables, NAME)
-    return known is not None and known.note == EXCHANGING
+    return _noted(tables) is not None
 
 
-def exchange(
-    open_tables: OpenTables, contracts: Sequence[Contract], under: Mapping[str, Sequence[str]], upto_batch: int
-) -> dict[str, int]:
+def announce(tables: LakeTables, upto_batch: int) -> int:
+    """Notes that silver is about to be exchanged from batches up to this one, so that nobody begins to read it for more; which it is.
+
+    One that died keeps its own batch, and is to be done again whatever the manifests say by now.
+    """
+    noted = _noted(tables)
+    if noted is None:
+        progress.write(tables, NAME, position=_known(tables), note=f"{EXCHANGING} {upto_batch}")
+    return upto_batch if noted is None else noted
+
+
+def exchange(open_tables: OpenTables, contracts: Sequence[Contract], upto_batch: int) -> dict[str, int]:
     """Writes silver, history and tombstones from the events of the new key, of batches up to `upto_batch`; the rows of silver, by entity.
 
-    `under` names the versions of each contract that are of the new key. Raises SparkFailed.
+    It is announced, and whoever read silver for more has ended. Raises SparkFailed.
     """
 
     def write(contract: Contract) -> tuple[str, int]:
         with open_tables(f"rekey/{contract.entity}/{upto_batch}") as tables:
-            return contract.entity, _write(tables, contract, _events(tables, contract.entity, under, upto_batch), upto_batch)
+            return contract.entity, _write(tables, contract, _events(tables, contract.entity, first, upto_batch), upto_batch)
 
     with open_tables(f"rekey/{upto_batch}") as tables:
-        former = _known(tables)
-        progress.write(tables, NAME, position=former, note=EXCHANGING)
-        buried = [tombstones(_events(tables, c.entity, under, upto_batch), c.entity) for c in contracts]
+        first = _first_position(tables, key_of(contracts))
+        buried = [tombstones(_events(tables, c.entity, first, upto_batch), c.entity) for c in contracts]
         tables.overwrite("ops", "tombstones", reduce(DataFrame.union, buried).coalesce(1))
         with ThreadPoolExecutor(THREADS) as pool:
             rows = dict(pool.map(write, contracts))
@@ -90,8 +99,27 @@ def _write(tables: LakeTables, contract: Contract, events: DataFrame, upto_batch
     return int(tables.read("silver", entity).count())
 
 
-def _events(tables: LakeTables, entity: str, under: Mapping[str, Sequence[str]], upto_batch: int) -> DataFrame:
-    return tables.read("bronze", entity).where(sf.col("_contract").isin(*under[entity]) & (sf.col("_batch") <= upto_batch))
+def _events(tables: LakeTables, entity: str, first: int, upto_batch: int) -> DataFrame:
+    return tables.read("bronze", entity).where((sf.col("_seq") >= first) & (sf.col("_batch") <= upto_batch))
+
+
+def _first_position(tables: LakeTables, key_version: int) -> int:
+    """Where the epoch of the key begins: a key changes with an epoch, and manifests say under which their range was made."""
+    with spark_errors("looking for the epoch of the pseudonym key"):
+        (row,) = (
+            tables.read("ops", "manifests")
+            .where(sf.col("key_version") == key_version)
+            .agg(sf.min("seq_from").alias("low"))
+            .collect()
+        )
+    if row.low is None:
+        raise ValueError(f"no manifest is of pseudonym key {key_version}: the exchange was announced too early")
+    return int(row.low >> EPOCH_BITS << EPOCH_BITS)
+
+
+def _noted(tables: LakeTables) -> int | None:
+    known = progress.read(tables, NAME)
+    return int(known.note.removeprefix(EXCHANGING)) if known is not None and known.note else None
 
 
 def _known(tables: LakeTables) -> int:

@@ -64,11 +64,11 @@ def _count(name: str) -> FieldRule:
 
 
 def _told(
-    entity: str, version: str, op: str, about: tuple[str, ...], fields: tuple[FieldRule, ...], seq_field: str | None
+    entity: str, versions: tuple[str, ...], op: str, about: tuple[str, ...], fields: tuple[FieldRule, ...], seq_field: str | None
 ) -> EntityRule:
     return EntityRule(
         entity=entity,
-        versions=(version,),
+        versions=versions,
         writes=(op,),
         deletes=(),
         has_subject=False,
@@ -91,12 +91,12 @@ def _manifest_rule(entities: tuple[str, ...]) -> EntityRule:
         _count("dead_letters"),
         FieldRule("digest", "string", pattern="^(0|[1-9][0-9]{0,19})$"),
         FieldRule("backfill_due", "boolean"),
-        _count("key_version"),
+        FieldRule("key_version", "integer", required=False, minimum=1, maximum=MAX_SEQ),  # 1.0.0 had none
     )
-    return _told(MANIFEST, MANIFEST_VERSION, "manifest", entities, fields, "seq_to")
+    return _told(MANIFEST, ("1.0.0", MANIFEST_VERSION), "manifest", entities, fields, "seq_to")
 
 
 def _risk_rule(entities: tuple[str, ...]) -> EntityRule:
     named = FieldRule("kgroup", "string", pattern="^[a-z][a-z0-9_]{0,62}$")
     fields = (named, FieldRule("computed_at", "timestamp"), *map(_count, RISK_COUNTS))
-    return _told(RISK, RISK_VERSION, "report", entities, fields, None)
+    return _told(RISK, (RISK_VERSION,), "report", entities, fields, None)

@@ -46,10 +46,11 @@ CREATE TABLE IF NOT EXISTS publisher.claims (
 CREATE TABLE IF NOT EXISTS publisher.releases (
     release text PRIMARY KEY,
     contracts jsonb NOT NULL,
-    coarsening integer NOT NULL DEFAULT 0,
+    coarsening integer,
     first_used_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-ALTER TABLE publisher.releases ADD COLUMN IF NOT EXISTS coarsening integer NOT NULL DEFAULT 0;
+-- Null: used before there was a gate on k-groups.
+ALTER TABLE publisher.releases ADD COLUMN IF NOT EXISTS coarsening integer;
 
 -- How coarse each combination of a k-group leaves (risk/store.py): a keyed digest of the combination, and its step.
 CREATE TABLE IF NOT EXISTS publisher.coarsenings (

@@ -21,12 +21,12 @@ APPROVALS = "approvals.yaml"
 NOT_CONTRACTS = frozenset({APPROVALS})
 
 
-def load_contracts(directory: Path) -> dict[str, Contract]:
-    """Every contract of a folder by entity, in the order of their names.
+def load_contracts(directory: Path, *, former: bool = False) -> dict[str, Contract]:
+    """Every contract of a folder by entity, in the order of their names. `former` ones need not be what would be accepted today.
 
     Raises ContractError with all that is wrong, so that a process that reads contracts never starts with a doubtful one.
     """
-    contracts, problems = read_contracts(read_folder(directory))
+    contracts, problems = read_contracts(read_folder(directory), former=former)
     if problems:
         raise ContractError(problems)
     return contracts
@@ -52,7 +52,7 @@ def read_folder(directory: Path) -> list[ContractSource]:
     return sources
 
 
-def read_contracts(sources: Iterable[ContractSource]) -> tuple[dict[str, Contract], list[Problem]]:
+def read_contracts(sources: Iterable[ContractSource], *, former: bool = False) -> tuple[dict[str, Contract], list[Problem]]:
     """The contracts of some sources, or all that is wrong with them. Only contracts without a problem are held against each other."""
     contracts: dict[str, Contract] = {}
     problems: list[Problem] = []
@@ -65,5 +65,5 @@ def read_contracts(sources: Iterable[ContractSource]) -> tuple[dict[str, Contrac
             contracts[contract.entity] = contract
     if not problems:
         contracts, problems = resolve(contracts)
-        problems += [problem for contract in contracts.values() for problem in group_problems(contract)]
+        problems += [] if former else [problem for contract in contracts.values() for problem in group_problems(contract)]
     return ({} if problems else contracts), sorted(set(problems))

@@ -5,7 +5,7 @@ Belongs here: one field's (or withheld column's) way through the versions. Not h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from publisher.contracts.diff.fields import field_changes
 from publisher.contracts.model import Contract, Field
 from publisher.contracts.releases import Release, read_releases
 from publisher.contracts.schema import check_form
-from publisher.contracts.source import parse_source
 from publisher.errors import ContractError, SettingsError
 
 
@@ -47,18 +46,6 @@ def signed_versions(directory: Path) -> list[SignedVersion]:
         SignedVersion(release, source.text, approvals.get((release.entity, release.digest)))
         for release, source in read_releases(directory)
     ]
-
-
-def versions_under_key(signed: Sequence[SignedVersion], contract: Contract) -> list[str]:
-    """The versions of a contract under whose pseudonym key its codes are made now: itself, and the released ones that name the same key."""
-    found = {contract.version}
-    for each in signed:
-        if each.release.entity == contract.entity:
-            source = parse_source(each.release.file, each.text)
-            built = None if source.problems else build_contract(source)
-            if built is not None and built.key_version == contract.key_version:
-                found.add(each.release.version)
-    return sorted(found)
 
 
 def history_of(directory: Path, entity: str, name: str) -> list[Step]:

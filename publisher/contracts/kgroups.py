@@ -79,10 +79,11 @@ class KGroup:
     def _of_null(self) -> tuple[bool | None, ...]:
         return tuple(FUNCTIONS[field.derivation.function].of_null for field in self.fields)
 
-    @property
+    @cached_property
     def definition(self) -> str:
-        """What the group is made of: other fields or derivations make other combinations, that nobody has looked at yet."""
-        return "; ".join(f"{field.name}={field.derivation.text}" for field in self.fields)
+        """What the group is made of: other fields, derivations or steps make other combinations, that nobody has looked at yet."""
+        fields = "; ".join(f"{field.name}={field.derivation.text}" for field in self.fields)
+        return f"{fields}: {' | '.join(map(self.words, range(len(self.steps))))}"
 
     def insert_precision(self, step: int) -> Literal["day", "month", "year"] | None:
         """How far the time of an insert may tell when the row was made: no further than the group's dates do. None where it has none."""

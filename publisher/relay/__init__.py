@@ -4,7 +4,8 @@ The path through this package: judging.py makes events of rows or parks them, pa
 what is on its way, bookkeeping.py commits what is known of it, loop.py drives them.
 """
 
-from publisher.relay.loop import Relay, Summary, Until, wait_for_lock
+from publisher.relay.lock import wait_for_lock
+from publisher.relay.loop import Relay, Summary, Until
 from publisher.relay.releases import ReleaseSet, load_release_set
 
 __all__ = ["Relay", "ReleaseSet", "Summary", "Until", "load_release_set", "wait_for_lock"]

@@ -17,6 +17,7 @@ from publisher.contracts.kgroups import grouped
 from publisher.database import Connection
 from publisher.keys import LocalKeyring
 from publisher.release import Release
+from publisher.risk.steps import Ungated
 from publisher.risk.store import load_steps
 
 
@@ -48,9 +49,9 @@ class ReleaseSet:
         return replace(self, release=Release(self.contracts, self.keyring, steps), coarsening=coarsening)
 
 
-def load_release_set(directory: Path, keyring: LocalKeyring) -> ReleaseSet:
+def load_release_set(directory: Path, keyring: LocalKeyring, *, former: bool = False) -> ReleaseSet:
     """Raises ContractError, with every problem, for contracts that cannot be used, SettingsError where the keys lack their version."""
-    contracts = load_contracts(directory)
+    contracts = load_contracts(directory, former=former)
     keyring = keyring.under(next(iter(contracts.values())).key_version)
     texts = {contract.file: (directory / contract.file).read_text(encoding="utf-8") for contract in contracts.values()}
     return ReleaseSet(texts, contracts, keyring, Release(contracts, keyring))
@@ -62,4 +63,7 @@ def former_release(connection: Connection, digest: str, keyring: LocalKeyring) -
     with tempfile.TemporaryDirectory() as directory:
         for name, text in texts.items():
             (Path(directory) / Path(name).name).write_text(text, encoding="utf-8")
-        return load_release_set(Path(directory), keyring).under(connection, coarsening).release
+        releases = load_release_set(Path(directory), keyring, former=True)
+    if coarsening is None:
+        return Release(releases.contracts, releases.keyring, Ungated())
+    return releases.under(connection, coarsening).release

@@ -17,7 +17,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from publisher.database import Connection, connect, reason_of, translate
 from publisher.errors import SettingsError, TransientError
 from publisher.keys import LocalKeyring, aws_keyring
-from publisher.relay.loop import Relay, Summary, Until, wait_for_lock
+from publisher.relay.lock import wait_for_lock
+from publisher.relay.loop import Relay, Summary, Until
 from publisher.relay.releases import ReleaseSet, load_release_set
 from publisher.settings import Settings
 from publisher.sinks.kinesis import KinesisSink, kinesis_client

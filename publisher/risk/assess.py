@@ -137,6 +137,7 @@ def _assess_group(connection: Connection, release: Release, group: KGroup, count
 
     with connection.transaction():
         connection.execute("LOCK TABLE publisher.coarsenings IN SHARE ROW EXCLUSIVE MODE")
+        connection.execute("SELECT pg_current_xact_id()")  # before nextval: see manifest.py
         digests = {combination: release.digest(group, combination) for combination in counted.people}
         known = store.floors(connection, group)
         steps = assign(group, counted.people, {c: known[d] for c, d in digests.items() if d in known}, say)
@@ -178,6 +179,7 @@ def _send_again(
     for start in range(0, len(keys), backfill.CHUNK_ROWS):
         sent += _chunk(connection, sql.resend(key_type), keys[start : start + backfill.CHUNK_ROWS], stop)
         if stop.is_set():
+            report(f"{entity}: stopped after {sent:,} of {len(keys):,} rows that say other things now: give the command again")
             return sent
         report(f"{entity}: {sent:,} of {len(keys):,} rows sent again")
     store.mark_sent(connection, versions, sent)
@@ -185,22 +187,24 @@ def _send_again(
 
 
 def _chunk(connection: Connection, statement: str, keys: list[str], stop: threading.Event) -> int:
-    """One chunk; where the platform's own writes are in the way, it waits and tries again."""
-    failures = 0
-    while not stop.is_set():
+    """One chunk; where the platform's own writes are in the way, it waits, and tries again with fewer rows."""
+    failures, sent = 0, 0
+    while keys and not stop.is_set():
+        some = keys[: max(1, len(keys) >> min(failures, 6))]
         if outbox.depth(connection, backfill.MOST_WAITING + 1) > backfill.MOST_WAITING:
             stop.wait(0.1)
             continue
         try:
             with connection.transaction():
+                connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
                 connection.execute(backfill.LOCK_TIMEOUT)
                 connection.execute("SELECT pg_current_xact_id()")  # before nextval: see manifest.py
-                row = connection.execute(literal(statement), {"keys": keys}).fetchone()
-                return int(str(row[0])) if row else 0
+                row = connection.execute(literal(statement), {"keys": some}).fetchone()
+            sent, keys, failures = sent + (int(str(row[0])) if row else 0), keys[len(some) :], 0
         except backfill.BUSY:
             failures += 1
             stop.wait(random.uniform(0, min(5.0, 0.1 * 2 ** min(failures, 8))))  # noqa: S311
-    return 0
+    return sent
 
 
 def _people(people: People) -> int:

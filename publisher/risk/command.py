@@ -32,6 +32,7 @@ def risk_command(entities: tuple[str, ...], dry_run: bool) -> None:
         found = [
             each
             for entity in entities or loaded
+            if not stop.is_set()
             for each in assess(
                 connection,
                 loaded,

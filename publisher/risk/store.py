@@ -63,15 +63,15 @@ def add_version(connection: Connection, group: KGroup, changed: Mapping[bytes, i
 
 
 def unsent(connection: Connection, groups: Sequence[KGroup]) -> tuple[list[int], set[bytes]]:
-    """The versions of an entity's groups whose rows have not been sent again yet, and the combinations that say other things since.
+    """The versions of an entity's groups whose rows have not been sent again yet, and the combinations that they changed or saw first.
 
-    A combination that is silent from the first says what it said unseen.
+    Also those that are silent from the first: before the group was one, their rows may have left as they are.
     """
     versions: list[int] = []
     changed: set[bytes] = set()
     for group in groups:
         mine = [int(str(row[0])) for row in connection.execute(UNSENT, _of(group)).fetchall()]
-        rows = connection.execute(CHANGED, {**_of(group), "versions": mine, "silent": group.silent}, binary=True).fetchall()
+        rows = connection.execute(CHANGED, {**_of(group), "versions": mine}, binary=True).fetchall()
         versions += mine
         changed |= {bytes(cast("bytes", row[0])) for row in rows}
     return versions, changed
@@ -105,9 +105,8 @@ GROUP BY combination
 UNSENT = "SELECT version FROM publisher.coarsenings WHERE entity = %(entity)s AND kgroup = %(kgroup)s AND resent_at IS NULL"
 
 CHANGED = """
-SELECT DISTINCT s.combination FROM publisher.coarsening_steps s
-WHERE s.entity = %(entity)s AND s.kgroup = %(kgroup)s AND s.version = ANY (%(versions)s) AND (s.step < %(silent)s OR EXISTS (
-  SELECT FROM publisher.coarsening_steps e WHERE (e.entity, e.kgroup, e.combination) = (s.entity, s.kgroup, s.combination) AND e.version < s.version))
+SELECT DISTINCT combination FROM publisher.coarsening_steps
+WHERE entity = %(entity)s AND kgroup = %(kgroup)s AND version = ANY (%(versions)s)
 """
 
 ADD_STEPS = "COPY publisher.coarsening_steps (version, entity, kgroup, combination, step) FROM STDIN (FORMAT binary)"

@@ -15,7 +15,7 @@ from lake_assets.raw.batches import advance, finish_batch, finished_below, read_
 from lake_assets.raw.ledger import register
 from lake_assets.silver.current import merge_entities, merge_tombstones
 from lake_assets.silver.history import history_progress, update_history
-from lake_assets.silver.rekey import NAME, exchange, exchanging, waits
+from lake_assets.silver.rekey import NAME, announce, exchange, exchanging, waits
 from lake_assets.transforms.fields import Rules
 from lake_assets.transforms.rules import rules_of
 from publisher import wire
@@ -111,8 +111,7 @@ def story(lake: Lake, contracts: dict[str, Contract], rules: Rules) -> Story:
     take(lake, later, again, hold=True)
     verify_manifests(lake.tables, again)
     complete = all_under(lake.tables, again, 2)
-    under = {entity: ["9.0.0"] for entity in again}
-    rows = exchange(lake.open, list(again.values()), under, finished_below(lake.tables))
+    rows = exchange(lake.open, list(again.values()), announce(lake.tables, finished_below(lake.tables)))
     return Story(lake, contracts, again, before, while_waiting, early, complete, rows)
 
 
@@ -159,25 +158,28 @@ def test_later_batches_go_on_from_there(story: Story) -> None:
     assert silver(story.lake, "customers") == codes(NEW, 1 + NEW), "a late event raises no dead row"
 
 
-def test_an_exchange_that_died_is_told_and_repeated(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exchange_that_died_is_told_and_done_again_for_the_same_batches(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of the tables written: gold and history wait, and the next run writes the same."""
-    third = {entity: replace(contract, key_version=3) for entity, contract in story.second.items()}
+    third = {entity: replace(contract, key_version=3, version="9.1.0") for entity, contract in story.second.items()}
+    later = rules_of(third)
+    new = [(entity, line(event(later[entity], 7 + NEW, BASE * 3 + 1, op="snapshot"))) for entity in third]
+    story.lake.land("third.gz", [each for _, each in new] + manifests(later, 3, 0, 2, new, due=False, key=3))
+    take(story.lake, later, third, hold=True)
 
     def dies(*_: Any) -> Any:
         raise KeyboardInterrupt
 
-    under = {entity: ["9.0.0"] for entity in third}
-    upto = finished_below(story.lake.tables)
+    upto = announce(story.lake.tables, finished_below(story.lake.tables))
     with monkeypatch.context() as patch:
         patch.setattr("lake_assets.silver.rekey._write", dies)
         with pytest.raises(KeyboardInterrupt):
-            exchange(story.lake.open, list(third.values()), under, upto)
+            exchange(story.lake.open, list(third.values()), upto)
     assert exchanging(story.lake.tables, third.values())
     assert waits(story.lake.tables, third.values())
-    before = silver(story.lake, "debts")
-    exchange(story.lake.open, list(third.values()), under, upto)
+    assert announce(story.lake.tables, upto + 5) == upto
+    exchange(story.lake.open, list(third.values()), upto)
     assert not exchanging(story.lake.tables, third.values())
-    assert silver(story.lake, "debts") == before
+    assert {entity: silver(story.lake, entity) for entity in third} == {entity: codes(7 + NEW) for entity in third}
     known = progress.read(story.lake.tables, NAME)
     assert known is not None
     assert known.position == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -12,11 +13,18 @@ import pytest
 from publisher.contracts import Contract
 from publisher.contracts.kgroups import groups_of
 from publisher.database import connect
+from publisher.errors import InstallError
 from publisher.keys import LocalKeyring
+from publisher.outbox import rows_of
 from publisher.relay import Relay, ReleaseSet, Summary, Until
+from publisher.relay.judging import event_of
+from publisher.relay.releases import former_release
 from publisher.risk import store
-from publisher.risk.assess import Assessment, assess
+from publisher.risk.assess import RISK_LOCK, Assessment, assess
 from publisher.sinks import MemorySink
+from publisher.status import read_status
+from publisher.wire import partition_of
+from tests.integration.publisher.conftest import CONTRACTS
 from tests.integration.publisher.platform import Platform, secret
 from tests.integration.publisher.relays import DeliversThenDies, Killed
 
@@ -281,3 +289,56 @@ def test_what_the_database_keeps_of_a_combination_is_no_value(platform: Platform
     assert len(kept) == 1
     assert "1980" not in kept[0][0]
     assert "SW" not in kept[0][0]
+
+
+def test_what_a_publisher_without_the_gate_had_put_is_repeated_byte_for_byte(
+    captured: str, platform: Platform, keyring: LocalKeyring, run_relay: Run, sink: MemorySink
+) -> None:
+    """Its contracts say `required` of a k-group's fields, which none may today, and its release names no coarsening."""
+    platform.customer()
+    text = {file.name: file.read_text() for file in CONTRACTS.glob("*.yaml") if file.name != "approvals.yaml"}
+    text["customers.yaml"] = (CONTRACTS / "history" / "customers-1.0.0.yaml").read_text()
+    (row,) = platform.sql("SELECT seq FROM publisher.outbox")
+    platform.sql("INSERT INTO publisher.releases (release, contracts) VALUES ('old', %s::jsonb)", json.dumps(text))
+    with connect(captured, "old") as connection:
+        (line,) = [event_of(former_release(connection, "old", keyring), each).line for each in rows_of(connection, [row[0]])]
+    assert json.loads(line)["contract"] == "1.0.0"
+    assert json.loads(line)["record"]["birth_band"] == "1980-1989"
+    partition = partition_of("customers", json.loads(line)["key"])
+    platform.sql("INSERT INTO publisher.claims VALUES (%s, 'old', ARRAY[%s]::bigint[])", partition, row[0])
+    run_relay(sink)
+    assert [each for record in sink.records for each in record.data.splitlines()] == [line]
+
+
+def test_rows_that_left_before_there_was_a_group_are_sent_again_also_to_say_nothing(
+    platform: Platform, run_relay: Run, sink: MemorySink, look: Callable[..., Assessment]
+) -> None:
+    people(platform, 3)
+    look()
+    platform.clear()
+    assert [row[0] for row in platform.sql("SELECT resent FROM publisher.coarsenings")] == [3]
+
+
+def test_a_stopped_look_is_told_and_goes_on(
+    platform: Platform, captured: str, contracts: dict[str, Contract], releases: ReleaseSet, look: Callable[..., Assessment]
+) -> None:
+    people(platform, 12)
+    platform.clear()
+    stop, said = threading.Event(), list[str]()
+    stop.set()
+    look(stop=stop, report=said.append)
+    assert said == ["customers: stopped after 0 of 12 rows that say other things now: give the command again"]
+    with connect(captured, "status") as connection:
+        assert "give `publisher risk` again" in read_status(connection).k_groups
+    look()
+    assert [row.op for row in platform.outbox("customers")] == ["snapshot"] * 12
+    with connect(captured, "status") as connection:
+        assert read_status(connection).k_groups.startswith("coarsening 1, of ")
+
+
+def test_two_looks_at_once_are_refused(captured: str, platform: Platform, look: Callable[..., Assessment]) -> None:
+    people(platform, 1)
+    with connect(captured, "another") as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [RISK_LOCK])
+        with pytest.raises(InstallError, match="another assessment of risk runs"):
+            look()

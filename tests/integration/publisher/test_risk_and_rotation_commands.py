@@ -46,7 +46,7 @@ def test_a_key_is_made_then_named_then_taken(
     assert run(environment, "relay", "--drain").returncode == 0
     first = {event["key"] for event in arrived(cloud, environment) if event["entity"] == "customers"}
     for _ in range(2):  # given again before the contracts name it, it makes no other
-        made = run(environment, "keys", "rotate")
+        made = run(environment, "keys", "rotate", "--make")
         assert made.returncode == 0, made.stderr
         assert "Key 2 is in the secret. Write {property: pseudonymKey, value: 2} into every contract" in made.stdout
     second = environment | {"CONTRACTS_DIR": str(with_key(tmp_path, 2))}

@@ -18,7 +18,8 @@ from publisher.outbox import try_lock
 from publisher.relay import Relay, ReleaseSet, Until, load_release_set
 from publisher.sinks import MemorySink
 from tests.integration.publisher.conftest import CONTRACTS
-from tests.integration.publisher.platform import DATA_KEY, PSEUDONYM_KEY, Platform
+from tests.integration.publisher.platform import DATA_KEY, PSEUDONYM_KEY, Platform, secret
+from tests.integration.publisher.relays import DeliversThenDies, Killed
 
 KEYS = {1: PSEUDONYM_KEY, 2: bytes(range(64, 96))}
 
@@ -192,3 +193,36 @@ def test_the_plan_says_what_is_before_one(captured: str, platform: Platform, sec
     text = rotation.as_text(found)
     assert "Key 1 is in use; the contracts name key 2; the secret holds 1, 2." in text
     assert "All 1 rows" in text
+
+
+def test_a_rotation_waits_for_what_may_be_on_its_way_and_for_dead_letters(
+    captured: str, platform: Platform, releases: ReleaseSet, second: dict[str, Contract], sink: MemorySink
+) -> None:
+    platform.customer()
+    with connect(captured, "relay") as connection, pytest.raises(Killed):
+        Relay(connection, releases, DeliversThenDies()).run(Until.SENT)
+    with connect(captured, "rotate") as connection, pytest.raises(TransientError, match="relay --drain"):
+        rotation.begin(connection, rotation.plan(connection, second, (1, 2)))
+    relay(captured, releases, sink)
+    platform.customer(date_of_birth=secret("31 Febtember"))
+    relay(captured, releases, sink, Until.SENT)
+    with connect(captured, "rotate") as connection, pytest.raises(TransientError, match="1 dead letters wait"):
+        rotation.begin(connection, rotation.plan(connection, second, (1, 2)))
+    with connect(captured, "rotate") as connection:
+        assert epoch.key_version(connection) == 1
+
+
+def test_a_rotation_that_was_stopped_goes_on(
+    captured: str, platform: Platform, second: dict[str, Contract], under_second: ReleaseSet, sink: MemorySink
+) -> None:
+    platform.customer()
+    platform.clear()
+    with connect(captured, "rotate") as connection:
+        rotation.begin(connection, rotation.plan(connection, second, (1, 2)))  # and killed before the backfill
+    with connect(captured, "rotate") as connection:
+        found = rotation.plan(connection, second, (1, 2))
+        assert (found.begins, "customers" in found.unfinished) == (False, True)
+        for entity in found.unfinished:
+            backfill.backfill(connection, second, entity)
+    relay(captured, under_second, sink)
+    assert [e["op"] for e in events(sink) if e["entity"] == "customers"] == ["snapshot"]

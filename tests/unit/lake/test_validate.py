@@ -16,7 +16,8 @@ from lake_assets.transforms.canonical import line_pattern
 from lake_assets.transforms.fields import Rules
 from lake_assets.transforms.rules import TOLD
 from lake_assets.transforms.validate import Accepted, Rejected, judge_line
-from tests.unit.lake.make_events import event, line
+from publisher import wire
+from tests.unit.lake.make_events import START, event, line
 
 SECRET = "Margaret Hamilton, 7 Elm Road"
 
@@ -61,6 +62,14 @@ def test_several_values_on_a_line_are_judged_one_by_one(rules: Rules) -> None:
     first, second = (line(event(rules["debts"], key, key)) for key in (1, 2))
     outcomes = judge(first + b" [1]" + second + b'{"entity":', rules)
     assert [getattr(outcome, "reason", None) for outcome in outcomes] == [None, v.NOT_AN_OBJECT, None, v.NOT_JSON]
+
+
+def test_a_manifest_of_before_keys_had_versions_is_accepted(rules: Rules) -> None:
+    made = wire.manifest(of="debts", seq_from=1, seq_to=9, revision=0, closed_at=START, events=3, dead_letters=0, digest=5).line
+    former = made.replace(b'"contract":"1.1.0"', b'"contract":"1.0.0"').replace(b',"key_version":1', b"")
+    (accepted,) = judge(former, rules)
+    assert isinstance(accepted, Accepted)
+    assert accepted.line.endswith('"backfill_due":false,"key_version":null}}')
 
 
 def test_blank_lines_hold_no_value(rules: Rules) -> None:

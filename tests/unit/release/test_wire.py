@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 import xxhash
 
-from publisher.wire import cut_time, digest_of, explicit_hash_key, manifest, partition_of
+from publisher.wire import coarsest, cut_time, digest_of, explicit_hash_key, manifest, partition_of
 
 MOMENT = datetime(2026, 11, 24, 4, 59, 59, 999_999, tzinfo=UTC)
 
@@ -44,8 +44,14 @@ def test_a_manifest_is_an_event_like_others() -> None:
     event = manifest(of="debts", seq_from=1, seq_to=9, revision=0, closed_at=MOMENT, events=3, dead_letters=1, digest=2**64 + 5)
 
     assert event.line == (
-        b'{"entity":"_manifest","op":"manifest","key":"debts","seq":9,"committed_at":"2026-11-24T04:59:59Z","contract":"1.0.0",'
-        b'"record":{"of":"debts","seq_from":1,"seq_to":9,"revision":0,"closed_at":"2026-11-24T04:59:59Z","events":3,"dead_letters":1,"digest":"5","backfill_due":false}}'
+        b'{"entity":"_manifest","op":"manifest","key":"debts","seq":9,"committed_at":"2026-11-24T04:59:59Z","contract":"1.1.0",'
+        b'"record":{"of":"debts","seq_from":1,"seq_to":9,"revision":0,"closed_at":"2026-11-24T04:59:59Z","events":3,"dead_letters":1,"digest":"5","backfill_due":false,"key_version":1}}'
     )
     assert json.loads(event.line)["record"]["digest"] == "5"
     assert event.partition == partition_of("_manifest", "debts")
+
+
+def test_of_two_precisions_the_coarser_counts() -> None:
+    assert coarsest(None, None) is None
+    assert coarsest("day", None) == coarsest(None, "day") == "day"
+    assert coarsest("year", "day") == coarsest("day", "year") == "year"
