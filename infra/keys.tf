@@ -95,7 +95,7 @@ resource "aws_secretsmanager_secret" "data_key" {
 
 resource "aws_secretsmanager_secret" "pseudonym_key" {
   name                    = "${var.name}/platform/pseudonym-key"
-  description             = "The key of all pseudonyms: {\"version\": number, \"key\": base64}"
+  description             = "The key of all pseudonyms: {\"keys\": {\"1\": base64}}, by version"
   kms_key_id              = aws_kms_key.platform.arn
   recovery_window_in_days = 30
   lifecycle {

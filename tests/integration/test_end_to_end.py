@@ -236,14 +236,14 @@ def test_a_run_goes_on_with_what_lands_meanwhile_and_tells_what_it_did_before_it
     _land_a_repeat(whole_path, cloud, "first")
     taken: list[int] = []
 
-    def through(*arguments: Any) -> Any:
+    def through(*arguments: Any, **options: Any) -> Any:
         batch = arguments[4]
         taken.append(batch.number)
         if len(taken) == 1:
             _land_a_repeat(whole_path, cloud, "second")
         elif len(taken) == 2:
             raise SparkFailed("doing what the test says", "TRIED")
-        return take_through(*arguments)
+        return take_through(*arguments, **options)
 
     monkeypatch.setattr("lake_assets.assets.ingest.take_through", through)
     with _Dagster(tmp_path) as (job, instance):

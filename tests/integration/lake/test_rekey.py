@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
-from lake_assets.bronze.load import load_batch
+from lake_assets.bronze.conservation import BatchContents
 from lake_assets.completeness import all_under, verify_manifests
 from lake_assets.raw import progress
-from lake_assets.raw.batches import advance, finish_batch, finished_below, read_batch
-from lake_assets.raw.ledger import register
 from lake_assets.silver.current import merge_entities, merge_tombstones
 from lake_assets.silver.history import history_progress, update_history
 from lake_assets.silver.rekey import NAME, announce, exchange, exchanging, waits
+from lake_assets.transforms.events import typed_events, typed_records
 from lake_assets.transforms.fields import Rules
 from lake_assets.transforms.rules import rules_of
 from publisher import wire
@@ -24,35 +23,47 @@ from tests.integration.lake.conftest import Lake
 from tests.unit.lake.make_events import START, event, line
 
 BASE = 1 << wire.EPOCH_BITS
+Lines = list[tuple[str, bytes]]
 NEW = 100
 """Added to a key's number, it gives the same row's code under the second key."""
+
+
+class Arrivals:
+    """What lands, a batch at a time, as bronze writes it."""
+
+    def __init__(self, lake: Lake) -> None:
+        self.lake, self.batch = lake, 0
+
+    def take(self, rules: Rules, contracts: dict[str, Contract], events: Lines, told: list[bytes], *, hold: bool) -> int:
+        """Loads a batch, and merges it unless silver waits; its number."""
+        self.batch += 1
+        tables, columns = self.lake.tables, "object STRING, line STRING"
+        contents = {}
+        for entity in contracts:
+            mine = [each for of, each in events if of == entity]
+            if mine:
+                frame = tables.spark.createDataFrame([("o", each.decode()) for each in mine], columns).coalesce(1)
+                tables.append("bronze", entity, typed_events(frame, rules[entity], self.batch), batch=self.batch)
+                contents[entity] = BatchContents(len(mine), sum(b'"op":"delete"' in each for each in mine), 0)
+        if told:
+            frame = tables.spark.createDataFrame([("o", each.decode()) for each in told], columns).coalesce(1)
+            tables.append("ops", "manifests", typed_records(frame, rules[wire.MANIFEST], self.batch), batch=self.batch)
+        if not hold:
+            merge_tombstones(tables, contents, self.batch)
+            merge_entities(self.lake.open, contracts.values(), contents, self.batch)
+        return self.batch
 
 
 @dataclass
 class Story:
     lake: Lake
-    first: dict[str, Contract]
+    arrivals: Arrivals
     second: dict[str, Contract]
     before: dict[str, set[str]]
     while_waiting: dict[str, set[str]]
     complete_early: bool
     complete: bool
     rows: dict[str, int]
-    sent: int = 0
-
-
-def take(lake: Lake, rules: Rules, contracts: dict[str, Contract], *, hold: bool) -> None:
-    """All that has landed, as the ingest's step does it."""
-    for number in register(lake.tables, lake.landing, lake.notifications).batches:
-        batch = read_batch(lake.tables, number)
-        loaded = load_batch(lake.tables, lake.landing, rules, batch)
-        assert loaded.conservation.holds
-        assert loaded.refused == {}
-        if not hold:
-            merge_tombstones(lake.tables, loaded.conservation.contents, number)
-            merge_entities(lake.open, contracts.values(), loaded.conservation.contents, number)
-        finish_batch(lake.tables, batch, loaded.counts)
-        advance(lake.tables)
 
 
 def silver(lake: Lake, entity: str) -> set[str]:
@@ -87,18 +98,16 @@ def story(lake: Lake, contracts: dict[str, Contract], rules: Rules) -> Story:
         rules, 1, *(("customers", key, key + 1, "insert") for key in range(3)), *(("debts", key, key + 4, "insert") for key in range(3)),
         ("debts", 2, 7, "delete"), ("creditors", 1, 8, "insert"),
     )  # fmt: skip
-    lake.land("old.gz", [each for _, each in old] + manifests(rules, 1, 0, 8, old, due=False, key=1))
-    take(lake, rules, contracts, hold=False)
-    for contract in contracts.values():
-        update_history(lake.tables, contract, finished_below(lake.tables))
+    arrivals = Arrivals(lake)
+    arrivals.take(rules, contracts, old, manifests(rules, 1, 0, 8, old, due=False, key=1), hold=False)
+    update_history(lake.tables, contracts["debts"], 1)
     verify_manifests(lake.tables, contracts)
     before = {entity: silver(lake, entity) for entity in contracts}
     assert not waits(lake.tables, contracts.values())
 
     part = lines(later, 2, *(("customers", key + NEW, key + 1, "snapshot") for key in range(3)))
-    lake.land("new-1.gz", [each for _, each in part] + manifests(later, 2, 0, 3, part, due=True, key=2))
     assert waits(lake.tables, again.values())
-    take(lake, later, again, hold=True)
+    arrivals.take(later, again, part, manifests(later, 2, 0, 3, part, due=True, key=2), hold=True)
     verify_manifests(lake.tables, again)
     early = all_under(lake.tables, again, 2)
     while_waiting = {entity: silver(lake, entity) for entity in contracts}
@@ -107,12 +116,11 @@ def story(lake: Lake, contracts: dict[str, Contract], rules: Rules) -> Story:
         later, 2, ("debts", NEW, 4, "snapshot"), ("debts", 1 + NEW, 5, "snapshot"), ("creditors", 1 + NEW, 6, "snapshot"),
         ("debts", NEW, 7, "update"), ("customers", 2 + NEW, 8, "delete"),
     )  # fmt: skip
-    lake.land("new-2.gz", [each for _, each in rest] + manifests(later, 2, 3, 8, rest, due=False, key=2))
-    take(lake, later, again, hold=True)
+    upto = arrivals.take(later, again, rest, manifests(later, 2, 3, 8, rest, due=False, key=2), hold=True)
     verify_manifests(lake.tables, again)
     complete = all_under(lake.tables, again, 2)
-    rows = exchange(lake.open, list(again.values()), announce(lake.tables, finished_below(lake.tables)))
-    return Story(lake, contracts, again, before, while_waiting, early, complete, rows)
+    rows = exchange(lake.open, list(again.values()), announce(lake.tables, upto))
+    return Story(lake, arrivals, again, before, while_waiting, early, complete, rows)
 
 
 def codes(*keys: int) -> set[str]:
@@ -143,17 +151,16 @@ def test_history_and_tombstones_begin_anew_with_what_came_under_the_new_key(stor
     assert {(row.entity, row.key) for row in tables.read("ops", "tombstones").collect()} == {("customers", *codes(2 + NEW))}
     known = progress.read(tables, history_progress("debts"))
     assert known is not None
-    assert known.position == finished_below(tables)
+    assert known.position == 3
 
 
 def test_later_batches_go_on_from_there(story: Story) -> None:
     later = rules_of(story.second)
     late = [
-        line(event(later["debts"], 1 + NEW, BASE * 2 + 9, op="delete")),
-        line(event(later["customers"], 2 + NEW, BASE * 2 + 2, op="update")),
+        ("debts", line(event(later["debts"], 1 + NEW, BASE * 2 + 9, op="delete"))),
+        ("customers", line(event(later["customers"], 2 + NEW, BASE * 2 + 2, op="update"))),
     ]
-    story.lake.land("late.gz", late)
-    take(story.lake, later, story.second, hold=False)
+    story.arrivals.take(later, story.second, late, [], hold=False)
     assert silver(story.lake, "debts") == codes(NEW)
     assert silver(story.lake, "customers") == codes(NEW, 1 + NEW), "a late event raises no dead row"
 
@@ -163,13 +170,12 @@ def test_an_exchange_that_died_is_told_and_done_again_for_the_same_batches(story
     third = {entity: replace(contract, key_version=3, version="9.1.0") for entity, contract in story.second.items()}
     later = rules_of(third)
     new = [(entity, line(event(later[entity], 7 + NEW, BASE * 3 + 1, op="snapshot"))) for entity in third]
-    story.lake.land("third.gz", [each for _, each in new] + manifests(later, 3, 0, 2, new, due=False, key=3))
-    take(story.lake, later, third, hold=True)
+    batch = story.arrivals.take(later, third, new, manifests(later, 3, 0, 2, new, due=False, key=3), hold=True)
 
     def dies(*_: Any) -> Any:
         raise KeyboardInterrupt
 
-    upto = announce(story.lake.tables, finished_below(story.lake.tables))
+    upto = announce(story.lake.tables, batch)
     with monkeypatch.context() as patch:
         patch.setattr("lake_assets.silver.rekey._write", dies)
         with pytest.raises(KeyboardInterrupt):

@@ -24,6 +24,9 @@ NEEDS = {
 }
 """Where a request's right has another name; see the service authorization reference."""
 
+BY_HAND = {"secretsmanager:PutSecretValue"}
+"""`publisher keys rotate --make`: whoever runs it brings this right along, so that a relay that was taken over can change no key."""
+
 
 @cache
 def operations(service: str) -> dict[str, str]:
@@ -54,7 +57,9 @@ def _called(tree: ast.AST) -> Iterator[str]:
 
 
 def test_the_publisher_may_do_exactly_what_its_code_asks_for(terraform: Terraform) -> None:
-    assert terraform.allowed("publisher") == requested("publisher", "kinesis", "kms", "secretsmanager")
+    asked = requested("publisher", "kinesis", "kms", "secretsmanager")
+    assert asked >= BY_HAND
+    assert terraform.allowed("publisher") == asked - BY_HAND
 
 
 def test_the_publisher_has_one_stream_one_key_and_two_secrets(terraform: Terraform) -> None:
