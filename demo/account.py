@@ -117,9 +117,9 @@ class Account:
         if self.quarantined:
             found.append(f"{self.quarantined:,} values are in quarantine")
         found += [
-            f"the group {each.group} leaves with as few as {each.smallest:,} people"
+            f"the group {each.group} leaves with as few as {each.smallest:,} people, {each.silent:,} of whom nothing is told"
             for each in self.reports
-            if 0 < each.smallest < each.k
+            if 0 < each.smallest < each.k or 0 < each.silent < each.k
         ]
         if not self.reports:
             found.append("no k-group was reported on")

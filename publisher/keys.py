@@ -60,10 +60,9 @@ class LocalKeyring:
         if version not in keys:
             raise SettingsError(
                 f"there is no pseudonym key of version {version}, which the contracts name, but {', '.join(map(str, sorted(keys)))}: "
-                "`publisher keys rotate` makes the next one"
+                "`publisher keys rotate --make` makes the next one"
             )
         self.version = version
-        self.versions = tuple(sorted(keys))
         self._data_key, self._keys = data_key, keys
         self._cipher = AESGCM(data_key)
         self._pseudonym_key = keys[version]

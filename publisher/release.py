@@ -13,14 +13,14 @@ from typing import Any
 
 import orjson
 
-from publisher.contracts.kgroups import KGroup, groups_of
-from publisher.contracts.model import Contract, Field
+from publisher.contracts.kgroups import KGroup, coarsest, groups_of
+from publisher.contracts.model import CoarseTime, Contract, Field
 from publisher.contracts.vocabulary import FUNCTIONS, Use
 from publisher.errors import RuleBroken, Unreleasable
 from publisher.keys import Keyring
 from publisher.risk.steps import Steps
 from publisher.values import reader
-from publisher.wire import DELETES, OPS, CoarseTime, ReleasedEvent, coarsest, cut_time, encode
+from publisher.wire import DELETES, OPS, ReleasedEvent, cut_time, encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Release:
                 said = group.say([columns[field.derivation.column] for field in group.fields], step)
                 values.update(zip((field.name for field in group.fields), said, strict=True))
             if change.op == "insert":
-                precision = coarsest(precision, group.insert_precision(step))
+                precision = coarsest([precision, group.insert_precision(step)])
         return {name: values[name] for name in names}, precision
 
     def _values(self, plan: _EntityPlan, change: Change, faults: dict[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:

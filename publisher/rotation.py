@@ -9,7 +9,7 @@ Nothing here deletes the former key: what was sent under it can be repeated, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import psycopg
@@ -21,8 +21,6 @@ from publisher.errors import SettingsError, TransientError
 from publisher.outbox import try_lock
 
 REASON = "a new pseudonym key"
-BACKFILL_ROWS_A_SECOND = 5_000
-"""What a backfill was seen to do at least beside live writes; for the plan's estimate only."""
 
 
 @dataclass(frozen=True)
@@ -101,14 +99,12 @@ SELECT (SELECT count(*) FROM publisher.claims), (SELECT count(*) FROM publisher.
 """
 
 
-def as_text(found: Plan, progress: Callable[[int], str] = "{:,}".format) -> str:
+def as_text(found: Plan) -> str:
     """The plan, for a person."""
-    total = sum(found.rows.values())
-    minutes = max(1, round(total / BACKFILL_ROWS_A_SECOND / 60))
     lines = [
         f"Key {found.in_use} is in use; the contracts name key {found.named}; the secret holds {', '.join(map(str, found.held))}.",
-        *(f"  {entity:15}{progress(rows):>15} rows" for entity, rows in found.rows.items()),
-        f"All {progress(total)} rows (the database's estimate) leave once more, about {minutes} min. Meanwhile silver, history and gold stay as they are;",
+        *(f"  {entity:15}{rows:>15,} rows" for entity, rows in found.rows.items()),
+        f"All {sum(found.rows.values()):,} rows (the database's estimate) leave once more. Meanwhile silver, history and gold stay as they are;",
         "then the lake exchanges them. Codes of before join with none of after: whoever has kept any must take them anew. History begins anew.",
     ]
     return "\n".join(lines)

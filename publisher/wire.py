@@ -13,12 +13,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 import xxhash
 
-from publisher.contracts.model import Precision
+from publisher.contracts.model import CoarseTime, Precision
 
 PARTITIONS = 256
 DIGEST_SEED = 42
@@ -41,7 +41,6 @@ DELETES = frozenset({"delete", "erase"})
 OPS = UPSERTS | DELETES
 
 
-CoarseTime = Literal["day", "month", "year"]
 _PRECISIONS = ("second", "minute", "hour", "day", "month", "year")
 _LOWEST = {name: {unit: int(unit in ("day", "month")) for unit in _PRECISIONS[: _PRECISIONS.index(name)]} for name in _PRECISIONS}
 """Of each precision the units below it, and the lowest value of each."""
@@ -97,11 +96,6 @@ def explicit_hash_key(partition: int) -> str:
 def digest_of(line: bytes) -> int:
     """XXH64 of a line without its newline, as an unsigned number."""
     return xxhash.xxh64_intdigest(line, DIGEST_SEED)
-
-
-def coarsest(one: CoarseTime | None, other: CoarseTime | None) -> CoarseTime | None:
-    """Of two precisions the one that tells less; None tells nothing about it."""
-    return max((each for each in (one, other) if each), key=_PRECISIONS.index, default=None)
 
 
 def cut_time(moment: datetime, precision: Precision | CoarseTime) -> str:

@@ -54,24 +54,19 @@ def exchanging(tables: LakeTables, contracts: Iterable[Contract]) -> bool:
     """Whether some of silver's tables may be of one key and some of another: a moment, or until the next run where one has died."""
     if key_of(contracts) == 1:
         return False
-    return _noted(tables) is not None
+    known = progress.read(tables, NAME)
+    return known is not None and known.note == EXCHANGING
 
 
-def announce(tables: LakeTables, upto_batch: int) -> int:
-    """Notes that silver is about to be exchanged from batches up to this one, so that nobody begins to read it for more; which it is.
-
-    One that died keeps its own batch, and is to be done again whatever the manifests say by now.
-    """
-    noted = _noted(tables)
-    if noted is None:
-        progress.write(tables, NAME, position=_known(tables), note=f"{EXCHANGING} {upto_batch}")
-    return upto_batch if noted is None else noted
+def announce(tables: LakeTables) -> None:
+    """Notes that silver is about to be exchanged, so that nobody begins to read it for more. What died is done again, whatever the manifests say by now."""
+    progress.write(tables, NAME, position=_known(tables), note=EXCHANGING)
 
 
 def exchange(open_tables: OpenTables, contracts: Sequence[Contract], upto_batch: int) -> dict[str, int]:
     """Writes silver, history and tombstones from the events of the new key, of batches up to `upto_batch`; the rows of silver, by entity.
 
-    It is announced, and whoever read silver for more has ended. Raises SparkFailed.
+    It is announced, and whoever read silver for more has ended. Every batch that silver did without must be among them. Raises SparkFailed.
     """
 
     def write(contract: Contract) -> tuple[str, int]:
@@ -115,11 +110,6 @@ def _first_position(tables: LakeTables, key_version: int) -> int:
     if row.low is None:
         raise ValueError(f"no manifest is of pseudonym key {key_version}: the exchange was announced too early")
     return int(row.low >> EPOCH_BITS << EPOCH_BITS)
-
-
-def _noted(tables: LakeTables) -> int | None:
-    known = progress.read(tables, NAME)
-    return int(known.note.removeprefix(EXCHANGING)) if known is not None and known.note else None
 
 
 def _known(tables: LakeTables) -> int:

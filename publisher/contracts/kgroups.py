@@ -8,12 +8,12 @@ field says anything. One chain for all means that the step a combination has is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, get_args
 
-from publisher.contracts.model import Contract, Field
+from publisher.contracts.model import CoarseTime, Contract, Field
 from publisher.contracts.problems import Problem
 from publisher.contracts.vocabulary import FUNCTIONS, Rung, Use
 
@@ -85,14 +85,19 @@ class KGroup:
         fields = "; ".join(f"{field.name}={field.derivation.text}" for field in self.fields)
         return f"{fields}: {' | '.join(map(self.words, range(len(self.steps))))}"
 
-    def insert_precision(self, step: int) -> Literal["day", "month", "year"] | None:
+    def insert_precision(self, step: int) -> CoarseTime | None:
         """How far the time of an insert may tell when the row was made: no further than the group's dates do. None where it has none."""
-        said = [
+        said: list[CoarseTime | None] = [
             "year" if derive is None else "month" if "month" in field.derivation.args else "day"
             for field, derive in zip(self.fields, self.derives[step], strict=True)
             if field.type == "date" and field.derivation.function in ("truncate", "copy")
         ]
-        return next((each for each in ("year", "month", "day") if each in said), None)
+        return coarsest(said)
+
+
+def coarsest(times: Iterable[CoarseTime | None]) -> CoarseTime | None:
+    """The one that tells least; None where none limits it."""
+    return max((each for each in times if each), key=get_args(CoarseTime).index, default=None)
 
 
 def groups_of(contract: Contract) -> tuple[KGroup, ...]:

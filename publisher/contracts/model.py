@@ -14,6 +14,8 @@ from typing import Any, Literal
 FieldType = Literal["string", "boolean", "integer", "date"]
 ColumnType = Literal["string", "boolean", "integer", "date", "timestamp"]
 Precision = Literal["second", "minute", "hour"]
+CoarseTime = Literal["day", "month", "year"]
+"""How far a date of a k-group tells a time, the last the least."""
 DomainKind = Literal["boolean", "integer", "date", "enum", "pattern"]
 
 PSEUDONYM_PATTERN = "^[0-9a-f]{32}$"

@@ -155,7 +155,7 @@ def _field(contract: Contract, field: Field) -> str:
     column = contract.columns[field.derivation.column]
     rank = FUNCTIONS[field.derivation.function].reveal_rank
     empty = "" if field.required else "<p>may be empty</p>"
-    if field.k_group and (coarser := coarser_words(contract, field)):
+    if field.k_group and (coarser := _coarser(contract, field)):
         empty = f"<p>{coarser}</p>"
     return _row(
         ("", f"<code>{escape(field.name)}</code><p>{escape(field.description)}</p>"),
@@ -165,7 +165,7 @@ def _field(contract: Contract, field: Field) -> str:
     )
 
 
-def coarser_words(contract: Contract, field: Field) -> str:
+def _coarser(contract: Contract, field: Field) -> str:
     """What a field of a k-group says where too few people would share it."""
     (ladder,) = [
         ladder
@@ -173,9 +173,7 @@ def coarser_words(contract: Contract, field: Field) -> str:
         for each, ladder in zip(group.fields, group.ladders, strict=True)
         if each.name == field.name
     ]
-    return ", then ".join(["where too few share it:", *(escape(rung.says) for rung in ladder[1:]), "nothing"]).replace(
-        ":, then", ":", 1
-    )
+    return f"where too few share it: {', then '.join([*(escape(rung.says) for rung in ladder[1:]), 'nothing'])}"
 
 
 def _call(field: Field) -> str:

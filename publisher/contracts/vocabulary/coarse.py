@@ -99,15 +99,8 @@ class PostcodeArea(Function):
         return "the postcode's area of one or two letters, such as SW: on average about half a million people"
 
 
-class Outcode(Function):
-    name, signature, reveal_rank, lowers = "outcode", "outcode(column)", 3, 1
-    inputs = frozenset({"string"})
-
-    def check_arguments(self, use: Use) -> list[Refusal]:
-        return no_arguments(self, use)
-
-    def output(self, use: Use) -> FieldType:
-        return "string"
+class Outcode(PostcodeArea):
+    name, signature, reveal_rank = "outcode", "outcode(column)", 3
 
     def domain(self, use: Use) -> Domain:
         return Domain("pattern", pattern="^[A-Z]{1,2}[0-9][0-9A-Z]?$")
@@ -116,8 +109,7 @@ class Outcode(Function):
         return lambda value: _postcode(value)[0]
 
     def ladder(self, use: Use) -> tuple[Rung, ...]:
-        area = PostcodeArea().ladder(use)
-        return (Rung("outcode", self.derive(use), self.domain(use)), *area)
+        return (Rung("outcode", self.derive(use), self.domain(use)), *PostcodeArea().ladder(use))
 
     def reveals(self, use: Use) -> str:
         return "the postcode's first half, such as SW1A: on average about twenty thousand people"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publisher.contracts import Contract, load_contracts
-from publisher.contracts.kgroups import groups_of
+from publisher.contracts.kgroups import coarsest, groups_of
 from publisher.contracts.model import Domain, SourceColumn
 from publisher.contracts.vocabulary import FUNCTIONS, Rung, Use
 from publisher.contracts.vocabulary.regions import ELSEWHERE, REGIONS, region_of
@@ -111,3 +111,9 @@ def test_an_inserts_time_is_no_finer_than_the_groups_date(contracts: dict[str, C
 def test_dates_are_of_one_form_whatever_the_day() -> None:
     (rung,) = ladder("truncate", "timestamp", ("day",))
     assert rung.derive(datetime(2026, 11, 24, 23, 59, tzinfo=UTC)) == "2026-11-24"
+
+
+def test_of_several_dates_the_coarsest_counts() -> None:
+    assert coarsest([]) is coarsest([None, None]) is None
+    assert coarsest(["day", None]) == "day"
+    assert coarsest(["year", "day", "month"]) == coarsest(["day", "year"]) == "year"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 import xxhash
 
-from publisher.wire import coarsest, cut_time, digest_of, explicit_hash_key, manifest, partition_of
+from publisher.wire import cut_time, digest_of, explicit_hash_key, manifest, partition_of
 
 MOMENT = datetime(2026, 11, 24, 4, 59, 59, 999_999, tzinfo=UTC)
 
@@ -49,9 +49,3 @@ def test_a_manifest_is_an_event_like_others() -> None:
     )
     assert json.loads(event.line)["record"]["digest"] == "5"
     assert event.partition == partition_of("_manifest", "debts")
-
-
-def test_of_two_precisions_the_coarser_counts() -> None:
-    assert coarsest(None, None) is None
-    assert coarsest("day", None) == coarsest(None, "day") == "day"
-    assert coarsest("year", "day") == coarsest("day", "year") == "year"
