@@ -21,10 +21,9 @@ ROUNDING = 0.00005
 
 @dataclass(frozen=True)
 class Former:
-    """All that the refreshes of a table have shown: a relation of SQL (refreshes.py), and the number of the last of them."""
+    """A relation of SQL with all that the refreshes of a table have shown: a margin's rows at each refresh that changed them."""
 
     relation: str
-    last: int
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,9 @@ class Measures:
         return "(" + " OR ".join(f"coalesce({each} >= {self.cell.below}, false)" for each in people) + ")"
 
     def margin(self) -> str:
-        """What rows have in common whose total somebody may know."""
-        return f"struct({', '.join(f'`{name}`' for name in self.cell.within or ()) or '1 AS `all`'})"
+        """What rows have in common whose total somebody may know: a row alone where no total is known."""
+        names = self.grain if self.cell.within is None else self.cell.within
+        return f"struct({', '.join(f'`{name}`' for name in names) or '1 AS `all`'})"
 
     def same_row(self, one: str, other: str) -> str:
         return " AND ".join(f"{one}.`{name}` <=> {other}.`{name}`" for name in self.grain)
@@ -89,7 +89,7 @@ def enforced(table: GoldTable, cell: SmallestCell, listed: list[str], former: Fo
     measures = Measures.of(table, cell)
     ctes, source, figures = list(_emptied(measures, listed, former, as_of)), "_emptied", "`_now`"
     if former is not None:
-        ctes, source, figures = [*ctes, *_held(measures, listed, former)], "_held", "`_figures`"
+        ctes, source, figures = [*ctes, *_held(measures, listed)], "_held", "`_figures`"
     shown = [
         f"CASE WHEN NOT `{SUPPRESSED}` THEN {figures}.`{name}` END AS `{name}`" if name in cell.suppresses else f"`{name}`"
         for name in listed
@@ -108,7 +108,7 @@ def _emptied(measures: Measures, listed: list[str], former: Former | None, as_of
     if former is None:
         known = f"SELECT {columns}, false AS `_was_hidden` FROM `_checked` AS c"
     else:
-        yield from _past(measures, former)
+        yield from _remembered(measures, former)
         known = (
             f"SELECT /*+ BROADCAST(p) */ {columns}, coalesce(p.`_was_hidden`, false) AS `_was_hidden`, p.`_last`, p.`_past`\n"
             f"  FROM `_checked` AS c LEFT JOIN `_remembered` AS p ON {measures.same_row('c', 'p')}"
@@ -119,14 +119,16 @@ def _emptied(measures: Measures, listed: list[str], former: Former | None, as_of
     yield f"`_emptied` AS (\n  SELECT *, {_hidden(cell)} AS `{SUPPRESSED}`, {now} AS `_now` FROM `_summed`\n)"
 
 
-def _past(measures: Measures, former: Former) -> Iterator[str]:
-    """`_remembered`: for each row what the last refresh showed of it, and what each refresh did."""
+def _remembered(measures: Measures, former: Former) -> Iterator[str]:
+    """`_remembered`: for each row what was shown of it last, and what ever was."""
     keys, figures = ", ".join(f"`{name}`" for name in measures.grain), _figures(measures, f"`{COUNTED_ON}`")
+    newest = f"`{REFRESH}` = max(`{REFRESH}`) OVER (PARTITION BY {measures.margin()})"
+    yield f"`_ever` AS (\n  SELECT *, {newest} AS `_newest` FROM {former.relation}\n)"
     yield (
-        f"`_remembered` AS (\n  SELECT {keys}, bool_or(`{SUPPRESSED}` AND `{REFRESH}` = {former.last}) AS `_was_hidden`,\n"
-        f"    max(CASE WHEN NOT `{SUPPRESSED}` AND `{REFRESH}` = {former.last} THEN {figures} END) AS `_last`,\n"
+        f"`_remembered` AS (\n  SELECT {keys}, bool_or(`{SUPPRESSED}` AND `_newest`) AS `_was_hidden`,\n"
+        f"    max(CASE WHEN NOT `{SUPPRESSED}` AND `_newest` THEN {figures} END) AS `_last`,\n"
         f"    collect_list(CASE WHEN NOT `{SUPPRESSED}` THEN struct(`{REFRESH}` AS `at`, {figures} AS `then`) END) AS `_past`\n"
-        f"  FROM {former.relation} GROUP BY {keys}\n)"
+        f"  FROM `_ever` GROUP BY {keys}\n)"
     )
 
 
@@ -155,7 +157,7 @@ def _hidden(cell: SmallestCell) -> str:
     return small if cell.within is None else f"({small} OR (`_any_small` AND `_before` < {cell.below}))"
 
 
-def _held(measures: Measures, listed: list[str], former: Former) -> Iterator[str]:
+def _held(measures: Measures, listed: list[str]) -> Iterator[str]:
     """`_held`: for each row the figures that may be shown beside all that were ever shown of it, and of its margin."""
     people = measures.cell.count
     near = f"filter(`_past`, v -> NOT {measures.apart('`_now`', 'v.`then`')})"
@@ -165,10 +167,10 @@ def _held(measures: Measures, listed: list[str], former: Former) -> Iterator[str
         yield f"`_held` AS (\n  SELECT *, {want} AS `_figures` FROM `_emptied`\n)"
         return
     yield f"`_wanted` AS (\n  SELECT *, {want} AS `_want`, {measures.margin()} AS `_margin` FROM `_emptied`\n)"
-    yield from _margins(measures, listed, former)
+    yield from _margins(measures, listed)
 
 
-def _margins(measures: Measures, listed: list[str], former: Former) -> Iterator[str]:
+def _margins(measures: Measures, listed: list[str]) -> Iterator[str]:
     """A margin whose rows would change so that their sum gives a few people away stays whole as it was.
 
     Where it cannot, since a row that was shown is too small now, the whole margin is emptied.
@@ -187,7 +189,7 @@ def _margins(measures: Measures, listed: list[str], former: Former) -> Iterator[
     yield f"`_once` AS (\n  SELECT {keys}, {once}, bool_or(`_crosses`) AS `_crosses` FROM `_compared` GROUP BY {keys}\n)"
     yield (
         f"`_shown_last` AS (\n  SELECT `_margin`, count(*) AS `_rows` FROM (SELECT {measures.margin()} AS `_margin`"
-        f" FROM {former.relation} WHERE `{REFRESH}` = {former.last} AND NOT `{SUPPRESSED}`) GROUP BY `_margin`\n)"
+        f" FROM `_ever` WHERE `_newest` AND NOT `{SUPPRESSED}`) GROUP BY `_margin`\n)"
     )
     yield (
         "`_placed` AS (\n  SELECT /*+ BROADCAST(s) */ o.*, coalesce(s.`_rows`, 0) AS `_rows`,"

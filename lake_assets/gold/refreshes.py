@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlglot.dialects.dialect import Dialect
 
-from lake_assets.gold.cells import Former
+from lake_assets.gold.cells import Former, Measures
 from lake_assets.gold.errors import RefreshesSubtract
 from lake_assets.gold.model import REFRESH, SUPPRESSED, GoldTable
 from lake_assets.gold.words import DIALECT
@@ -44,7 +44,8 @@ def remember(table: GoldTable, tables: LakeTables) -> Former | None:
     """Remembers what the table shows now, and gives all that its refreshes have shown.
 
     None where there is no table yet, or one of another definition: then there is nothing to hold the new rows against. Called
-    before a refresh replaces the table, so that no row was ever shown that is not remembered, wherever a refresh dies.
+    before a refresh replaces the table, so that no row was ever shown that is not remembered, wherever a refresh dies. A margin
+    is remembered when a row of it has changed, which takes many people: the memory grows with them, not with the refreshes.
     """
     digest = definition(table)
     with spark_errors(f"remembering what {table.key} shows"):
@@ -56,18 +57,29 @@ def remember(table: GoldTable, tables: LakeTables) -> Former | None:
         if has := tables.exists(*memory(table)):
             (row,) = tables.spark.sql(f"SELECT max(`{REFRESH}`) AS last FROM {former}").collect()
             last = row["last"] or 0
+        shown = f"SELECT {names} FROM {gold}"
         if last:
-            same = f"SELECT {names} FROM {former} WHERE `{REFRESH}` = {last}"
-            now = f"SELECT {names} FROM {gold}"
-            changed = f"SELECT 1 FROM (({now} EXCEPT {same}) UNION ALL ({same} EXCEPT {now})) LIMIT 1"
-            if not tables.spark.sql(changed).collect():
-                return Former(former, last)
-        rows = tables.spark.sql(f"SELECT '{digest}' AS `{DEFINITION}`, {last + 1}L AS `{REFRESH}`, {names} FROM {gold}")
-        writer = rows.write.format("delta").option("delta.dataSkippingNumIndexedCols", "0")
+            shown = _changed(table, former, gold)
+        rows = tables.spark.sql(f"SELECT '{digest}' AS `{DEFINITION}`, {last + 1}L AS `{REFRESH}`, {names} FROM ({shown})")
+        if last and rows.isEmpty():
+            return Former(former)
+        writer = rows.coalesce(1).write.format("delta").option("delta.dataSkippingNumIndexedCols", "0")
         if has and not last:  # of another definition, whose columns need not be these
             writer = writer.option("overwriteSchema", "true")
         writer.mode("append" if last else "overwrite").save(tables.path(*memory(table)))
-        return Former(former, last + 1)
+        return Former(former)
+
+
+def _changed(table: GoldTable, former: str, gold: str) -> str:
+    """The rows of the margins that the table shows otherwise than they are remembered last."""
+    names = ", ".join(f"`{column.name}`" for column in table.columns)
+    assert table.header.smallest_cell is not None, "only tables with a smallest cell are remembered"
+    margin = Measures.of(table, table.header.smallest_cell).margin()
+    newest = f"`{REFRESH}` = max(`{REFRESH}`) OVER (PARTITION BY {margin}) AS `_newest`"
+    then, now = f"SELECT {names} FROM (SELECT *, {newest} FROM {former}) WHERE `_newest`", f"SELECT {names} FROM {gold}"
+    differ = f"({now} EXCEPT {then}) UNION ALL ({then} EXCEPT {now})"
+    rows, differing = f"SELECT *, {margin} AS `_margin` FROM {gold}", f"SELECT {margin} AS `_margin` FROM ({differ})"
+    return f"SELECT {names} FROM ({rows}) AS n LEFT SEMI JOIN ({differing}) AS d ON n.`_margin` <=> d.`_margin`"
 
 
 def noted(tables: LakeTables, table: GoldTable, limit: int) -> list[tuple[int, str | None]]:
