@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -21,6 +22,7 @@ from publisher.database import connect
 from publisher.keys import LocalKeyring
 from publisher.outbox import try_lock
 from publisher.relay import Relay, ReleaseSet, Summary, Until, load_release_set
+from publisher.risk.assess import Assessment, assess
 from publisher.sinks import MemorySink, Sink
 from tests.integration.publisher.platform import DATA_KEY, PSEUDONYM_KEY, Platform
 
@@ -71,6 +73,18 @@ def run_relay(captured: str, releases: ReleaseSet, keyring: LocalKeyring) -> Cal
         with connect(captured, "relay test") as connection:
             assert try_lock(connection)
             return Relay(connection, releases, sink, manifest_seconds=options.get("manifest_seconds", 3600.0)).run(until)
+
+    return run
+
+
+@pytest.fixture
+def look(captured: str, contracts: dict[str, Contract], releases: ReleaseSet) -> Callable[..., Assessment]:
+    """Runs `publisher risk customers`."""
+
+    def run(**options: Any) -> Assessment:
+        with connect(captured, "risk") as connection:
+            (found,) = assess(connection, contracts, releases.release, "customers", **options)
+        return found
 
     return run
 

@@ -20,55 +20,17 @@ from publisher.relay import Relay, ReleaseSet, Summary, Until
 from publisher.relay.judging import event_of
 from publisher.relay.releases import former_release
 from publisher.risk import store
-from publisher.risk.assess import RISK_LOCK, Assessment, assess
+from publisher.risk.assess import RISK_LOCK, Assessment
 from publisher.sinks import MemorySink
 from publisher.status import read_status
 from publisher.wire import partition_of
 from tests.integration.publisher.conftest import CONTRACTS
+from tests.integration.publisher.groups import GROUP, classes, current, events, people
 from tests.integration.publisher.platform import Platform, secret
 from tests.integration.publisher.relays import DeliversThenDies, Killed
 
 Run = Callable[..., Summary]
-GROUP = ("has_email", "has_phone", "has_address", "birth_band", "postcode_area", "joined_on")
-
-
-@pytest.fixture
-def look(captured: str, contracts: dict[str, Contract], releases: ReleaseSet) -> Callable[..., Assessment]:
-    """Runs `publisher risk customers`."""
-
-    def run(**options: Any) -> Assessment:
-        with connect(captured, "risk") as connection:
-            (found,) = assess(connection, contracts, releases.release, "customers", **options)
-        return found
-
-    return run
-
-
-def people(platform: Platform, count: int, **values: Any) -> list[int]:
-    return [platform.customer(**values) for _ in range(count)]
-
-
-def events(sink: MemorySink, entity: str = "customers") -> list[dict[str, Any]]:
-    lines = [json.loads(line) for record in sink.records for line in record.data.splitlines()]
-    return sorted((line for line in lines if line["entity"] == entity), key=lambda event: event["seq"])
-
-
-def current(sink: MemorySink) -> dict[str, dict[str, Any]]:
-    """What a reader of all that left knows last of each customer."""
-    last: dict[str, dict[str, Any]] = {}
-    for event in events(sink):
-        if event["op"] == "delete":
-            last.pop(event["key"], None)
-        else:
-            last[event["key"]] = event["record"]
-    return last
-
-
-def classes(sink: MemorySink) -> Counter[tuple[Any, ...]]:
-    """People by what they share, but those of whom nothing is told."""
-    found = Counter(tuple(record[name] for name in GROUP) for record in current(sink).values())
-    found.pop((None,) * len(GROUP), None)
-    return found
+Look = Callable[..., Assessment]
 
 
 def test_a_k_group_says_nothing_before_anybody_has_looked(platform: Platform, run_relay: Run, sink: MemorySink) -> None:
@@ -79,7 +41,7 @@ def test_a_k_group_says_nothing_before_anybody_has_looked(platform: Platform, ru
 
 
 def test_enough_people_leave_as_they_are_and_a_single_one_does_not(
-    platform: Platform, run_relay: Run, sink: MemorySink, look: Callable[..., Assessment]
+    platform: Platform, run_relay: Run, sink: MemorySink, look: Look
 ) -> None:
     people(platform, 30)
     people(platform, 1, postcode=secret("ZE1 0AA"), date_of_birth=secret("1931-01-01"))
@@ -92,7 +54,7 @@ def test_enough_people_leave_as_they_are_and_a_single_one_does_not(
 
 
 def test_the_smallest_class_falls_silent_with_a_single_person(
-    platform: Platform, run_relay: Run, sink: MemorySink, look: Callable[..., Assessment]
+    platform: Platform, run_relay: Run, sink: MemorySink, look: Look
 ) -> None:
     people(platform, 30)
     people(platform, 20, postcode=secret("M1 1AE"))
@@ -103,9 +65,7 @@ def test_the_smallest_class_falls_silent_with_a_single_person(
     assert found.after.silent == 21
 
 
-def test_too_few_people_leave_as_coarse_as_they_must(
-    platform: Platform, run_relay: Run, sink: MemorySink, look: Callable[..., Assessment]
-) -> None:
+def test_too_few_people_leave_as_coarse_as_they_must(platform: Platform, run_relay: Run, sink: MemorySink, look: Look) -> None:
     """Six of each of two decades of birth are twelve of twenty years; six of each of two areas are twelve of London."""
     people(platform, 6, date_of_birth=secret("1984-05-06"))
     people(platform, 6, date_of_birth=secret("1991-05-06"))
@@ -119,7 +79,7 @@ def test_too_few_people_leave_as_coarse_as_they_must(
 
 
 def test_a_new_combination_waits_in_silence_for_the_next_look(
-    platform: Platform, run_relay: Run, sink: MemorySink, look: Callable[..., Assessment]
+    platform: Platform, run_relay: Run, sink: MemorySink, look: Look
 ) -> None:
     people(platform, 12)
     look()
@@ -135,7 +95,7 @@ def test_a_new_combination_waits_in_silence_for_the_next_look(
 
 
 def test_who_becomes_rare_is_made_coarser_and_never_finer_again(
-    platform: Platform, run_relay: Run, sink: MemorySink, look: Callable[..., Assessment]
+    platform: Platform, run_relay: Run, sink: MemorySink, look: Look
 ) -> None:
     rare = [
         "AB1 0AA",
@@ -169,7 +129,7 @@ def test_who_becomes_rare_is_made_coarser_and_never_finer_again(
     assert first.version < second.version == third.version
 
 
-def test_a_dry_run_changes_nothing(platform: Platform, look: Callable[..., Assessment], captured: str) -> None:
+def test_a_dry_run_changes_nothing(platform: Platform, look: Look, captured: str) -> None:
     people(platform, 12)
     platform.clear()
     found = look(dry_run=True)
@@ -178,9 +138,7 @@ def test_a_dry_run_changes_nothing(platform: Platform, look: Callable[..., Asses
     assert platform.sql("SELECT count(*) FROM publisher.coarsenings") == [(0,)]
 
 
-def test_the_report_leaves_with_counts_and_nothing_else(
-    platform: Platform, run_relay: Run, sink: MemorySink, look: Callable[..., Assessment]
-) -> None:
+def test_the_report_leaves_with_counts_and_nothing_else(platform: Platform, run_relay: Run, sink: MemorySink, look: Look) -> None:
     people(platform, 12)
     look()
     run_relay(sink, Until.ACCOUNTED)
@@ -193,7 +151,7 @@ def test_the_report_leaves_with_counts_and_nothing_else(
 
 
 def test_a_smaller_group_does_not_do_for_a_larger_k(
-    platform: Platform, captured: str, contracts: dict[str, Contract], look: Callable[..., Assessment]
+    platform: Platform, captured: str, contracts: dict[str, Contract], look: Look
 ) -> None:
     people(platform, 12)
     look()
@@ -210,7 +168,7 @@ def test_a_successor_repeats_under_the_coarsening_that_was_claimed(
     releases: ReleaseSet,
     keyring: LocalKeyring,
     sink: MemorySink,
-    look: Callable[..., Assessment],
+    look: Look,
     run_relay: Run,
 ) -> None:
     """A version that comes between put and acknowledgement changes no byte of what was put."""
@@ -237,7 +195,7 @@ def test_a_version_that_comes_while_rows_wait_in_memory_is_kept_apart(
     platform: Platform,
     releases: ReleaseSet,
     keyring: LocalKeyring,
-    look: Callable[..., Assessment],
+    look: Look,
     run_relay: Run,
 ) -> None:
     """Rows released before the version and rows after it stand in one partition's queue: each record's claim names its own release."""
@@ -265,7 +223,7 @@ def test_a_version_that_comes_while_rows_wait_in_memory_is_kept_apart(
 
 
 def test_an_insert_tells_no_more_of_its_time_than_the_groups_dates(
-    platform: Platform, run_relay: Run, sink: MemorySink, look: Callable[..., Assessment]
+    platform: Platform, run_relay: Run, sink: MemorySink, look: Look
 ) -> None:
     platform.customer()
     run_relay(sink)
@@ -282,7 +240,7 @@ def test_an_insert_tells_no_more_of_its_time_than_the_groups_dates(
     assert not all(event["committed_at"].endswith("T00:00:00Z") for event in events(sink) if event["op"] == "update")
 
 
-def test_what_the_database_keeps_of_a_combination_is_no_value(platform: Platform, look: Callable[..., Assessment]) -> None:
+def test_what_the_database_keeps_of_a_combination_is_no_value(platform: Platform, look: Look) -> None:
     people(platform, 12)
     look()
     kept = platform.sql("SELECT row_to_json(s)::text FROM publisher.coarsening_steps s")
@@ -311,7 +269,7 @@ def test_what_a_publisher_without_the_gate_had_put_is_repeated_byte_for_byte(
 
 
 def test_rows_that_left_before_there_was_a_group_are_sent_again_also_to_say_nothing(
-    platform: Platform, run_relay: Run, sink: MemorySink, look: Callable[..., Assessment]
+    platform: Platform, run_relay: Run, sink: MemorySink, look: Look
 ) -> None:
     people(platform, 3)
     look()
@@ -320,7 +278,7 @@ def test_rows_that_left_before_there_was_a_group_are_sent_again_also_to_say_noth
 
 
 def test_a_stopped_look_is_told_and_goes_on(
-    platform: Platform, captured: str, contracts: dict[str, Contract], releases: ReleaseSet, look: Callable[..., Assessment]
+    platform: Platform, captured: str, contracts: dict[str, Contract], releases: ReleaseSet, look: Look
 ) -> None:
     people(platform, 12)
     platform.clear()
@@ -336,7 +294,7 @@ def test_a_stopped_look_is_told_and_goes_on(
         assert read_status(connection).k_groups.startswith("coarsening 1, of ")
 
 
-def test_two_looks_at_once_are_refused(captured: str, platform: Platform, look: Callable[..., Assessment]) -> None:
+def test_two_looks_at_once_are_refused(captured: str, platform: Platform, look: Look) -> None:
     people(platform, 1)
     with connect(captured, "another") as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [RISK_LOCK])
