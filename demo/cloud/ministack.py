@@ -35,11 +35,34 @@ _session_lock = threading.Lock()
 
 
 @dataclass
-class Ministack:
-    """A running emulator: everything it holds is in its memory and ends with it."""
+class Emulator:
+    """How to reach a running emulator."""
+
+    port: int
+
+    @property
+    def endpoint_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.port}"
+
+    def environment(self) -> dict[str, str]:
+        """The standard variables by which an AWS SDK finds it."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_ACCESS_KEY_ID": "demo",
+            "AWS_SECRET_ACCESS_KEY": "demo-secret",
+            "AWS_DEFAULT_REGION": REGION,
+        }
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of this emulator, whatever the environment says."""
+        return client(service, self.environment())
+
+
+@dataclass
+class Ministack(Emulator):
+    """A running emulator that is ours: everything it holds is in its memory and ends with it."""
 
     child: Child
-    port: int
 
     @classmethod
     def start(cls, folder: Path, *, port: int | None = None) -> Ministack:
@@ -63,30 +86,13 @@ class Ministack:
         folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "ministack"]
         child = start("ministack", command, env=_process_environment(folder, port), log=folder / "ministack.log")
-        server = cls(child, port)
+        server = cls(port, child)
         try:
             child.wait_ready(server._answers, READY_SECONDS)
         except BaseException:
             child.stop()
             raise
         return server
-
-    @property
-    def endpoint_url(self) -> str:
-        return f"http://{LOOPBACK}:{self.port}"
-
-    def environment(self) -> dict[str, str]:
-        """The standard variables by which an AWS SDK finds it."""
-        return {
-            "AWS_ENDPOINT_URL": self.endpoint_url,
-            "AWS_ACCESS_KEY_ID": "demo",
-            "AWS_SECRET_ACCESS_KEY": "demo-secret",
-            "AWS_DEFAULT_REGION": REGION,
-        }
-
-    def client(self, service: str) -> Any:
-        """A boto3 client of this emulator, whatever the environment says."""
-        return client(service, self.environment())
 
     def stop(self) -> None:
         """Stops it; what it held is gone."""

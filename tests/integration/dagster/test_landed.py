@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 from dagster import DagsterRunStatus
 
-from demo.cloud.ministack import Ministack
+from demo.cloud.ministack import Emulator
 from lake_assets.jobs import GOES_ON
 from lake_assets.sensors.landed import landed_sensor
 from resources.notifications import NotificationsResource
@@ -30,7 +30,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture
-def queue(cloud: Ministack, prefix: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def queue(cloud: Emulator, prefix: str, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in cloud.environment().items():
         monkeypatch.setenv(name, value)
     return str(cloud.client("sqs").create_queue(QueueName=prefix)["QueueUrl"])
@@ -42,7 +42,7 @@ def _tick(instance: dg.DagsterInstance, queue: str) -> list[dg.RunRequest | dg.S
     return list(data.run_requests or []) or [dg.SkipReason(data.skip_message)]
 
 
-def _land(cloud: Ministack, queue: str) -> None:
+def _land(cloud: Emulator, queue: str) -> None:
     cloud.client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps({"Records": []}))
 
 
@@ -61,7 +61,7 @@ def test_no_run_starts_when_nothing_has_landed(instance: dg.DagsterInstance, que
 
 
 def test_a_run_starts_when_something_has_landed_and_the_message_stays(
-    instance: dg.DagsterInstance, queue: str, cloud: Ministack
+    instance: dg.DagsterInstance, queue: str, cloud: Emulator
 ) -> None:
     _land(cloud, queue)
     [request] = _tick(instance, queue)
@@ -72,7 +72,7 @@ def test_a_run_starts_when_something_has_landed_and_the_message_stays(
 
 
 @pytest.mark.parametrize("status", [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED])
-def test_one_run_at_a_time(instance: dg.DagsterInstance, queue: str, cloud: Ministack, status: DagsterRunStatus) -> None:
+def test_one_run_at_a_time(instance: dg.DagsterInstance, queue: str, cloud: Emulator, status: DagsterRunStatus) -> None:
     _land(cloud, queue)
     _run(instance, status)
     [skip] = _tick(instance, queue)

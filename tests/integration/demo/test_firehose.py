@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from demo.cloud.ministack import Ministack
+from demo.cloud.ministack import Emulator
 from demo.cloud.provision import provision
 from demo.firehose.checkpoints import Checkpoints, CheckpointsInUse
 from demo.firehose.delivery import Delivery, Undelivered
@@ -40,7 +40,7 @@ NAME = re.compile(
 class Stand:
     """A stream and a landing bucket of one test."""
 
-    cloud: Ministack
+    cloud: Emulator
     environment: dict[str, str]
     folder: Path
 
@@ -106,7 +106,7 @@ def wait_until(true: Any, seconds: float = 20.0) -> None:
 
 
 @pytest.fixture
-def stand(cloud: Ministack, prefix: str, tmp_path: Path) -> Iterator[Stand]:
+def stand(cloud: Emulator, prefix: str, tmp_path: Path) -> Iterator[Stand]:
     made = Stand(cloud, provision(cloud.environment(), prefix=prefix), tmp_path / "checkpoints")
     yield made
     made.kinesis.delete_stream(StreamName=made.stream)

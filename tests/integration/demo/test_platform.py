@@ -17,7 +17,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import CheckConstraint, create_engine
 
-from demo.cloud.ministack import Ministack
+from demo.cloud.ministack import Emulator
 from demo.cloud.provision import provision, unwrap_data_key
 from demo.platform.__main__ import main
 from demo.platform.crypto import Encrypted
@@ -72,7 +72,7 @@ def test_models_and_contracts_name_the_same_columns_and_the_same_are_encrypted()
 
 
 @pytest.fixture
-def environment(cloud: Ministack, prefix: str, database: str) -> dict[str, str]:
+def environment(cloud: Emulator, prefix: str, database: str) -> dict[str, str]:
     return {**provision(cloud.environment(), prefix=prefix), "PLATFORM_DATABASE_URL": database}
 
 

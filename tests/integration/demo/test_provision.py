@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
-from demo.cloud.ministack import Ministack
+from demo.cloud.ministack import Emulator
 from demo.cloud.provision import provision, unwrap_data_key
 from publisher.keys import aws_keyring, encrypt
 
 
-def test_provisioning_twice_changes_nothing_and_sends_one_test_event(cloud: Ministack, prefix: str) -> None:
+def test_provisioning_twice_changes_nothing_and_sends_one_test_event(cloud: Emulator, prefix: str) -> None:
     first = provision(cloud.environment(), prefix=prefix)
     key = unwrap_data_key(first)
     assert provision(cloud.environment(), prefix=prefix) == first
@@ -21,7 +21,7 @@ def test_provisioning_twice_changes_nothing_and_sends_one_test_event(cloud: Mini
     assert len(shards) == 4
 
 
-def test_only_objects_below_raw_are_notified(cloud: Ministack, prefix: str) -> None:
+def test_only_objects_below_raw_are_notified(cloud: Emulator, prefix: str) -> None:
     environment = provision(cloud.environment(), prefix=prefix)
     sqs, s3, queue = cloud.client("sqs"), cloud.client("s3"), environment["LANDED_QUEUE_URL"]
     sqs.purge_queue(QueueUrl=queue)
@@ -34,7 +34,7 @@ def test_only_objects_below_raw_are_notified(cloud: Ministack, prefix: str) -> N
     ]
 
 
-def test_the_publisher_opens_what_the_application_encrypted(cloud: Ministack, prefix: str) -> None:
+def test_the_publisher_opens_what_the_application_encrypted(cloud: Emulator, prefix: str) -> None:
     environment = provision(cloud.environment(), prefix=prefix)
     keyring = aws_keyring(
         cloud.client("kms"),

@@ -14,7 +14,7 @@ import psutil
 import psycopg
 import pytest
 
-from demo.cloud.ministack import Ministack
+from demo.cloud.ministack import Emulator, Ministack
 from demo.cloud.postgres import Postgres, with_database
 from demo.errors import PortTaken, ProcessFailed
 from demo.processes import temporary_folder
@@ -71,7 +71,7 @@ def test_nobody_comes_in_without_the_password(postgres: Postgres) -> None:
     assert with_database(postgres.url(), "other") == postgres.url("other")
 
 
-def test_a_taken_port_is_one_sentence(cloud: Ministack, tmp_path: Path) -> None:
+def test_a_taken_port_is_one_sentence(cloud: Emulator, tmp_path: Path) -> None:
     with pytest.raises(PortTaken, match="CLOUD_PORT"):
         Ministack.start(tmp_path, port=cloud.port)
 
@@ -83,9 +83,10 @@ def test_a_second_server_on_the_same_data_says_why_it_does_not_start() -> None:
     shutil.rmtree(folder)
 
 
-def test_the_emulator_listens_on_the_loopback_interface_alone_and_opens_no_other_port(cloud: Ministack) -> None:
-    process = psutil.Process(cloud.child.pid)
-    listening = {connection.laddr for connection in process.net_connections() if connection.status == psutil.CONN_LISTEN}
+def test_the_emulator_listens_on_the_loopback_interface_alone_and_opens_no_other_port(tmp_path: Path) -> None:
+    with Ministack.start(tmp_path) as cloud:
+        process = psutil.Process(cloud.child.pid)
+        listening = {connection.laddr for connection in process.net_connections() if connection.status == psutil.CONN_LISTEN}
     assert {(address.ip, address.port) for address in listening} == {("127.0.0.1", cloud.port)}
 
 

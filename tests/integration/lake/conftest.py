@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from demo.cloud.ministack import Ministack
+from demo.cloud.ministack import Emulator
 from demo.cloud.provision import provision
 from lake_assets.raw.lake import ensure_lake
 from lake_assets.transforms.fields import Rules
@@ -76,7 +76,7 @@ class Lake:
 
 @pytest.fixture(scope="module")
 def lake(
-    spark_server: SparkTestServer, cloud: Ministack, contracts: dict[str, Contract], tmp_path_factory: pytest.TempPathFactory
+    spark_server: SparkTestServer, cloud: Emulator, contracts: dict[str, Contract], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Lake]:
     """An empty lake with all its tables."""
     names = provision(cloud.environment(), prefix=f"t{secrets.token_hex(5)}-", shards=1)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
 
-from demo.cloud.ministack import Ministack
+from demo.cloud.ministack import Emulator
 from demo.cloud.provision import provision
 from demo.leakscan import Needles, ScanReport, scan, scan_demo
 from demo.leakscan.clients import only_aws
@@ -27,7 +27,7 @@ VALUES = [("customers.full_name", NAME), ("customers.date_of_birth", "1984-02-03
 
 
 @pytest.fixture
-def environment(cloud: Ministack, prefix: str, platform_database: str) -> dict[str, str]:
+def environment(cloud: Emulator, prefix: str, platform_database: str) -> dict[str, str]:
     with psycopg.connect(platform_database) as connection:
         connection.execute(TABLES)
     settings = provision(cloud.environment(), prefix=prefix, shards=2, versioning=True)
@@ -57,7 +57,7 @@ def all_versions(s3: Any, bucket: str) -> set[tuple[str, str]]:
     return {(v["Key"], v["VersionId"]) for kind in ("Versions", "DeleteMarkers") for v in answer.get(kind, ())}
 
 
-def test_objects_their_names_and_their_old_versions(cloud: Ministack, environment: dict[str, str], prefix: str) -> None:
+def test_objects_their_names_and_their_old_versions(cloud: Emulator, environment: dict[str, str], prefix: str) -> None:
     s3, bucket = cloud.client("s3"), f"{prefix}landing"
     event = json.dumps({"record": {"name": NAME}}).encode()
     s3.put_object(Bucket=bucket, Key="raw/2026/11/24/04/a.gz", Body=gzip.compress(event))
@@ -75,7 +75,7 @@ def test_objects_their_names_and_their_old_versions(cloud: Ministack, environmen
     assert all_versions(s3, bucket) == before
 
 
-def test_the_lakes_tables_and_their_logs(cloud: Ministack, environment: dict[str, str], prefix: str) -> None:
+def test_the_lakes_tables_and_their_logs(cloud: Emulator, environment: dict[str, str], prefix: str) -> None:
     s3, bucket = cloud.client("s3"), f"{prefix}lake"
     buffer = io.BytesIO()
     pq.write_table(pa.table({"name": ["a", NAME, "z"]}), buffer, compression="zstd")
@@ -93,7 +93,7 @@ def test_the_lakes_tables_and_their_logs(cloud: Ministack, environment: dict[str
     }
 
 
-def test_the_records_of_a_stream_stay_where_they_are(cloud: Ministack, environment: dict[str, str]) -> None:
+def test_the_records_of_a_stream_stay_where_they_are(cloud: Emulator, environment: dict[str, str]) -> None:
     kinesis, stream = cloud.client("kinesis"), environment["LAKE_STREAM"]
     lines = [b'{"entity":"debts"}\n', b'{"name":"JANE Q. SMITH-JONES"}\n', gzip.compress(NAME.encode())]
     for number, data in enumerate(lines):
@@ -109,7 +109,7 @@ def test_the_records_of_a_stream_stay_where_they_are(cloud: Ministack, environme
     assert kinesis.list_streams()["StreamNames"] == streams
 
 
-def test_messages_are_looked_at_and_not_taken(cloud: Ministack, environment: dict[str, str]) -> None:
+def test_messages_are_looked_at_and_not_taken(cloud: Emulator, environment: dict[str, str]) -> None:
     sqs, url = cloud.client("sqs"), environment["LANDED_QUEUE_URL"]
     sqs.purge_queue(QueueUrl=url)
     for number in range(25):
@@ -153,7 +153,7 @@ def test_a_bucket_that_is_not_there_is_no_silence(environment: dict[str, str]) -
 
 
 def test_a_control_that_cannot_be_planted_leaves_nothing_behind(
-    cloud: Ministack, environment: dict[str, str], prefix: str
+    cloud: Emulator, environment: dict[str, str], prefix: str
 ) -> None:
     s3, bucket = cloud.client("s3"), f"{prefix}landing"
     sources = [

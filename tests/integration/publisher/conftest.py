@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from demo.cloud.ministack import Ministack
+from demo.cloud.ministack import Emulator
 from demo.cloud.postgres import Postgres
 from demo.cloud.provision import provision
 from publisher.capture import install
@@ -103,7 +103,7 @@ def creditors(platform: Platform) -> list[int]:
 
 
 @pytest.fixture
-def environment(cloud: Ministack, prefix: str, captured: str) -> dict[str, str]:
+def environment(cloud: Emulator, prefix: str, captured: str) -> dict[str, str]:
     """What an operator sets."""
     provisioned = provision(cloud.environment(), prefix=prefix, shards=2)
     base = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from demo.cloud.ministack import Ministack
+from demo.cloud.ministack import Emulator
 from demo.cloud.provision import unwrap_data_key
 from publisher.cli import cli, main
 from publisher.keys import encrypt
@@ -64,7 +64,7 @@ def start(environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen([sys.executable, "-m", "publisher.cli", "relay"], env=dict(environment), cwd=ROOT, stderr=target)
 
 
-def arrived(cloud: Ministack, environment: Mapping[str, str]) -> list[dict[str, Any]]:
+def arrived(cloud: Emulator, environment: Mapping[str, str]) -> list[dict[str, Any]]:
     """All lines of the stream, in the order of arrival within a shard."""
     stream = object.__new__(Stream)
     stream.client, stream.name = cloud.client("kinesis"), environment["LAKE_STREAM"]
@@ -77,7 +77,7 @@ def test_the_commands_are_these() -> None:
     assert {parameter.opts[-1] for parameter in cli.commands["install"].params} == {"--check", "--new-epoch"}
 
 
-def test_a_row_goes_from_the_platform_to_the_stream(cloud: Ministack, environment: dict[str, str], application: Platform) -> None:
+def test_a_row_goes_from_the_platform_to_the_stream(cloud: Emulator, environment: dict[str, str], application: Platform) -> None:
     key = unwrap_data_key(environment)
     secrets = {"email": "ada@example.org", "date_of_birth": "1984-05-06", "postcode": "SW1A 1AA"}
     application.customer(**{name: encrypt(key, value) for name, value in secrets.items()})
@@ -109,7 +109,7 @@ def test_install_reports_and_checks(environment: dict[str, str], application: Pl
 
 
 def test_backfill_replay_and_manifest_say_what_they_did(
-    cloud: Ministack, environment: dict[str, str], application: Platform
+    cloud: Emulator, environment: dict[str, str], application: Platform
 ) -> None:
     application.creditor()
     application.customer()  # encrypted with a key that is not the platform's
@@ -168,7 +168,7 @@ def test_a_cloud_that_is_away_is_said_in_one_sentence(environment: dict[str, str
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_relay_with_nothing_under_way(
-    cloud: Ministack, environment: dict[str, str], application: Platform, tmp_path: Path, number: signal.Signals
+    cloud: Emulator, environment: dict[str, str], application: Platform, tmp_path: Path, number: signal.Signals
 ) -> None:
     process = start(environment, tmp_path / "log")
     try:
@@ -189,7 +189,7 @@ def test_a_signal_ends_the_relay_with_nothing_under_way(
 
 
 def test_a_relay_that_loses_its_session_starts_again_and_manifests_are_had_beside_it(
-    cloud: Ministack, environment: dict[str, str], application: Platform, tmp_path: Path
+    cloud: Emulator, environment: dict[str, str], application: Platform, tmp_path: Path
 ) -> None:
     process = start(environment, tmp_path / "log")
     try:
@@ -216,7 +216,7 @@ def test_a_relay_that_loses_its_session_starts_again_and_manifests_are_had_besid
 
 
 def test_killed_relays_lose_nothing_and_repeat_the_same_content(
-    cloud: Ministack, environment: dict[str, str], application: Platform, tmp_path: Path
+    cloud: Emulator, environment: dict[str, str], application: Platform, tmp_path: Path
 ) -> None:
     """SIGKILL, four times, at whatever point it meets; then the rest is drained."""
     application.sql(
@@ -276,7 +276,7 @@ def test_killed_relays_lose_nothing_and_repeat_the_same_content(
     ],
 )
 def test_a_relay_with_a_doubtful_contract_does_not_start_and_loses_nothing(
-    environment: dict[str, str], application: Platform, cloud: Ministack, tmp_path: Path, file: str, old: str, new: str, said: str
+    environment: dict[str, str], application: Platform, cloud: Emulator, tmp_path: Path, file: str, old: str, new: str, said: str
 ) -> None:
     for contract in (ROOT / "contracts").glob("*.yaml"):
         text = contract.read_text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from demo.cloud.ministack import Ministack
+from demo.cloud.ministack import Emulator
 from demo.cloud.provision import unwrap_data_key
 from publisher.keys import encrypt
 from tests.integration.publisher.platform import CUSTOMER, Platform
@@ -20,7 +20,7 @@ def customers(platform: Platform, key: bytes, count: int) -> None:
 
 
 def test_risk_says_how_large_the_groups_are_and_what_leaves_after_it(
-    cloud: Ministack, environment: dict[str, str], application: Platform
+    cloud: Emulator, environment: dict[str, str], application: Platform
 ) -> None:
     customers(application, unwrap_data_key(environment), 12)
     said = run(environment, "risk", "--dry-run")
@@ -40,7 +40,7 @@ def test_risk_says_how_large_the_groups_are_and_what_leaves_after_it(
 
 
 def test_a_key_is_made_then_named_then_taken(
-    cloud: Ministack, environment: dict[str, str], application: Platform, tmp_path: Path
+    cloud: Emulator, environment: dict[str, str], application: Platform, tmp_path: Path
 ) -> None:
     customers(application, unwrap_data_key(environment), 2)
     assert run(environment, "relay", "--drain").returncode == 0

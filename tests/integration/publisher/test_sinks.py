@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from demo.cloud.ministack import Ministack
+from demo.cloud.ministack import Emulator
 from publisher.errors import SettingsError, TransientError
 from publisher.sinks import KinesisSink, MemorySink, Record, Sink
 from publisher.sinks.kinesis import kinesis_client
@@ -20,7 +20,7 @@ SHARDS = 4
 class Stream:
     """A Kinesis stream of its own, with a look at what it holds."""
 
-    def __init__(self, cloud: Ministack, name: str) -> None:
+    def __init__(self, cloud: Emulator, name: str) -> None:
         self.client, self.name = cloud.client("kinesis"), name
         self.client.create_stream(StreamName=name, ShardCount=SHARDS)
         self.client.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
@@ -42,7 +42,7 @@ class Stream:
 
 
 @pytest.fixture
-def stream(cloud: Ministack, prefix: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stream]:
+def stream(cloud: Emulator, prefix: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stream]:
     for name, value in cloud.environment().items():
         monkeypatch.setenv(name, value)
     made = Stream(cloud, f"{prefix}-stream")
@@ -109,7 +109,7 @@ def test_a_stream_that_is_not_there_fails_each_record_and_is_said_at_the_start(s
         sink.check()
 
 
-def test_a_cloud_that_does_not_answer_fails_each_record(cloud: Ministack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cloud_that_does_not_answer_fails_each_record(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     from resources.ports import free_port
 
     for name, value in {**cloud.environment(), "AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}"}.items():

@@ -6,25 +6,25 @@ import json
 
 import pytest
 
-from demo.cloud.ministack import Ministack
+from demo.cloud.ministack import Emulator
 from resources.landing import Landing
 from resources.notifications import Notifications
 
 
 @pytest.fixture
-def landing(cloud: Ministack, prefix: str) -> Landing:
+def landing(cloud: Emulator, prefix: str) -> Landing:
     s3 = cloud.client("s3")
     s3.create_bucket(Bucket=prefix, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
     return Landing(f"s3://{prefix}", s3)
 
 
 @pytest.fixture
-def queue(cloud: Ministack, prefix: str) -> Notifications:
+def queue(cloud: Emulator, prefix: str) -> Notifications:
     sqs = cloud.client("sqs")
     return Notifications(sqs.create_queue(QueueName=prefix)["QueueUrl"], sqs)
 
 
-def test_objects_are_listed_read_and_told_apart_by_etag(cloud: Ministack, landing: Landing) -> None:
+def test_objects_are_listed_read_and_told_apart_by_etag(cloud: Emulator, landing: Landing) -> None:
     s3 = cloud.client("s3")
     for number in range(3):
         s3.put_object(Bucket=landing.bucket, Key=f"raw/2026/{number}.gz", Body=b"one")
@@ -46,7 +46,7 @@ def test_an_object_that_is_gone_is_none(landing: Landing) -> None:
     assert list(landing.chunks("raw/gone.gz", 2)) == []
 
 
-def test_more_than_ten_messages_are_received_and_deleted(cloud: Ministack, queue: Notifications) -> None:
+def test_more_than_ten_messages_are_received_and_deleted(cloud: Emulator, queue: Notifications) -> None:
     sqs = cloud.client("sqs")
 
     def hidden() -> int:
@@ -63,13 +63,13 @@ def test_more_than_ten_messages_are_received_and_deleted(cloud: Ministack, queue
     assert hidden() == 0
 
 
-def test_a_message_that_was_not_deleted_comes_again(cloud: Ministack, queue: Notifications) -> None:
+def test_a_message_that_was_not_deleted_comes_again(cloud: Emulator, queue: Notifications) -> None:
     cloud.client("sqs").send_message(QueueUrl=queue.queue_url, MessageBody="not json")
     assert [message.problem for message in queue.receive(at_most=1, hidden_seconds=0)] == ["not JSON"]
     assert len(queue.receive()) == 1
 
 
-def test_the_bound_on_messages_holds(cloud: Ministack, queue: Notifications) -> None:
+def test_the_bound_on_messages_holds(cloud: Emulator, queue: Notifications) -> None:
     for _ in range(15):
         cloud.client("sqs").send_message(QueueUrl=queue.queue_url, MessageBody="{}")
     assert len(queue.receive(at_most=12)) == 12

@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from demo.cloud.ministack import Ministack
+from demo.cloud.ministack import Emulator
 from resources.errors import LeaseHeld
 from resources.lease import WriterLease
 
 
 @pytest.fixture
-def lease(cloud: Ministack, prefix: str):
+def lease(cloud: Emulator, prefix: str):
     bucket = f"{prefix}-lake"
     cloud.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
 

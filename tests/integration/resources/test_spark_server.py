@@ -14,7 +14,7 @@ import psutil
 import pytest
 from pyspark.sql import SparkSession
 
-from demo.cloud.ministack import Ministack
+from demo.cloud.ministack import Emulator
 from resources.lease import WriterLease
 from resources.ports import free_port
 from resources.spark_server.commands import prepare
@@ -36,7 +36,7 @@ def test_a_delta_table_in_s3_is_written_merged_and_read(spark: SparkSession, s3_
 
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_server_on_one_lake_is_refused_until_the_first_has_stopped(
-    cloud: Ministack, prefix: str, tmp_path: Path, signal_number: signal.Signals
+    cloud: Emulator, prefix: str, tmp_path: Path, signal_number: signal.Signals
 ) -> None:
     cloud.client("s3").create_bucket(Bucket=prefix, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
     environment = {**os.environ, **cloud.environment(), "LAKE_URI": f"s3://{prefix}"}
@@ -56,7 +56,7 @@ def test_a_second_server_on_one_lake_is_refused_until_the_first_has_stopped(
     WriterLease(cloud.client("s3"), f"s3://{prefix}", "the next one").acquire()
 
 
-def test_a_server_whose_lifeline_is_cut_leaves_no_process(cloud: Ministack, tmp_path: Path) -> None:
+def test_a_server_whose_lifeline_is_cut_leaves_no_process(cloud: Emulator, tmp_path: Path) -> None:
     server = serve({**os.environ, **cloud.environment(), "LAKE_URI": ""}, tmp_path)
     assert server.stdin is not None
     assert server.stdout is not None
@@ -69,7 +69,7 @@ def test_a_server_whose_lifeline_is_cut_leaves_no_process(cloud: Ministack, tmp_
     close(server)
 
 
-def test_a_killed_command_takes_its_server_with_it(cloud: Ministack, tmp_path: Path) -> None:
+def test_a_killed_command_takes_its_server_with_it(cloud: Emulator, tmp_path: Path) -> None:
     server = serve({**os.environ, **cloud.environment(), "LAKE_URI": ""}, tmp_path)
     assert server.stdout is not None
     server.stdout.readline()
