@@ -111,7 +111,11 @@ def _first_that_opens(builder: Any, remote: str, name: str | None) -> Any:
 
 
 def close_session(session: SparkSession) -> None:
-    """Releases the session and its views on the server; a server that is gone has nothing left to release."""
+    """Releases the session and its views on the server; a server that is gone has nothing left to release.
+
+    Asked once: the client would go on asking for ten minutes, and a session that is left ends by itself.
+    """
+    session.client.set_retry_policies([])
     session.stop()
 
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,7 @@ from pyspark.sql import SparkSession
 from demo.cloud.ministack import Emulator
 from resources.lease import WriterLease
 from resources.ports import free_port
+from resources.spark import close_session, open_session
 from resources.spark_server.commands import prepare
 from resources.spark_server.layout import default_layout
 
@@ -69,16 +71,21 @@ def test_a_server_whose_lifeline_is_cut_leaves_no_process(cloud: Emulator, tmp_p
     close(server)
 
 
-def test_a_killed_command_takes_its_server_with_it(cloud: Emulator, tmp_path: Path) -> None:
-    server = serve({**os.environ, **cloud.environment(), "LAKE_URI": ""}, tmp_path)
+def test_a_killed_command_takes_its_server_with_it_and_no_client_waits_for_it(cloud: Emulator, tmp_path: Path) -> None:
+    port = free_port()
+    server = serve({**os.environ, **cloud.environment(), "LAKE_URI": ""}, tmp_path, port)
     assert server.stdout is not None
     server.stdout.readline()
     java = psutil.Process(server.pid).children()[0]
+    session = open_session(f"sc://127.0.0.1:{port}")
     server.kill()
     server.wait(10)
     gone, _ = psutil.wait_procs([java], timeout=30)
     assert gone
     close(server)
+    begun = time.monotonic()
+    close_session(session)
+    assert time.monotonic() - begun < 30, "the client's own patience is ten minutes"
 
 
 def test_a_taken_port_gets_one_sentence(tmp_path: Path) -> None:
