@@ -99,22 +99,18 @@ class Relay:
         Raises SettingsError for contracts under another key than is in use, TransientError or psycopg.Error when the session is lost: the lock went with it, so nothing may go on with it.
         """
         try:
-            self._begin(until)
+            self.begin(until)
             pause = POLL_FIRST_SECONDS
             while not self._stop.is_set() and not self._finished(until):
-                read = self._read()
-                self._turn(0.0 if read else pause)
-                self._tick()
-                pause = POLL_FIRST_SECONDS if read else min(POLL_MOST_SECONDS, pause * 1.5)
-                if not read and self._flight.idle:
-                    self._rest(pause)
+                pause = self.step(pause)
             self._end()
         finally:
             self._flight.shut()
             self._report(final=True)
         return self.summary
 
-    def _begin(self, until: Until) -> None:
+    def begin(self, until: Until = Until.STOPPED) -> None:
+        """What `run` does first: checks epoch and key, and repeats what a predecessor had on its way."""
         why = epoch.disagreement(self._connection)
         if why is not None:
             raised = epoch.raise_epoch(self._connection, why)
@@ -139,6 +135,16 @@ class Relay:
             "relay started",
             extra={"fields": {"epoch": self.summary.epoch, "repeats": len(self._skip), "release": self._digest}},
         )
+
+    def step(self, pause: float) -> float:
+        """One round, waiting at most `pause` seconds for what is on its way; the pause of the next."""
+        read = self._read()
+        self._turn(0.0 if read else pause)
+        self._tick()
+        pause = POLL_FIRST_SECONDS if read else min(POLL_MOST_SECONDS, pause * 1.5)
+        if not read and self._flight.idle:
+            self._rest(pause)
+        return pause
 
     def _use(self, coarsening: int) -> None:
         """Releases what comes under a version of the coarsening. What waits in memory keeps the release that made it."""

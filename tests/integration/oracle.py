@@ -21,17 +21,19 @@ Row = Mapping[str, Any]
 class Oracle:
     """Derives records under the two keys of the platform."""
 
+    def __init__(self, data_key: bytes, pseudonym_key: bytes) -> None:
+        self._cipher, self._key = AESGCM(data_key), pseudonym_key
+
     @classmethod
     def of(cls, cloud: Any, env: Mapping[str, str], key_version: int = 1) -> Oracle:
         """From what an operator sets."""
-        secrets = (env["PUBLISHER_DATA_KEY_SECRET"], env["PUBLISHER_PSEUDONYM_SECRET"])
-        return cls(cloud.client("kms"), cloud.client("secretsmanager"), *secrets, key_version)
-
-    def __init__(self, kms: Any, secrets: Any, data_key_secret: str, pseudonym_secret: str, key_version: int = 1) -> None:
-        wrapped = json.loads(secrets.get_secret_value(SecretId=data_key_secret)["SecretString"])["wrapped"]
-        self._cipher = AESGCM(kms.decrypt(CiphertextBlob=base64.b64decode(wrapped))["Plaintext"])
-        held = json.loads(secrets.get_secret_value(SecretId=pseudonym_secret)["SecretString"])
-        self._key = base64.b64decode(held["keys"][str(key_version)] if "keys" in held else held["key"])
+        secrets = cloud.client("secretsmanager")
+        wrapped, held = (
+            json.loads(secrets.get_secret_value(SecretId=env[name])["SecretString"])
+            for name in ("PUBLISHER_DATA_KEY_SECRET", "PUBLISHER_PSEUDONYM_SECRET")
+        )
+        data_key = cloud.client("kms").decrypt(CiphertextBlob=base64.b64decode(wrapped["wrapped"]))["Plaintext"]
+        return cls(data_key, base64.b64decode(held["keys"][str(key_version)] if "keys" in held else held["key"]))
 
     def plain(self, value: bytes | None) -> str | None:
         return None if value is None else self._cipher.decrypt(value[1:13], value[13:], None).decode()

@@ -1,0 +1,360 @@
+"""The invariant as a machine: random writers, relays, faults and deaths in any order, and afterwards nothing is lost, doubled in content or reordered.
+
+Belongs here: the steps. Not here: what must hold (truth.py), what Kinesis does (kinesis.py), how long it is run (test_machine.py).
+
+One thread takes all steps, so a seed reproduces a run; a put runs in the relay's own thread, and each step waits for it, unless it is held.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar
+
+import psycopg
+from hypothesis import note
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from publisher import backfill, deadletters, epoch, manifest
+from publisher.database import connect
+from publisher.errors import PublisherError
+from publisher.outbox import try_lock
+from publisher.relay import Relay, ReleaseSet, Until
+from publisher.relay import loop as relay_loop
+from publisher.relay.judging import fault_of
+from publisher.risk.assess import assess
+from publisher.sinks.kinesis import KinesisSink
+from publisher.wire import EPOCH_BITS
+from tests.faults.kinesis import ANSWERS, Kinesis
+from tests.faults.sinks import FaultySink
+from tests.faults.truth import SHADOW, TABLES, Truth
+from tests.integration.oracle import Oracle
+from tests.integration.publisher.platform import Platform, secret
+from tests.integration.publisher.relays import Killed
+
+PATIENCE = 5.0
+REFUSED = (psycopg.errors.IntegrityError, psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
+
+
+@dataclass
+class World:
+    """What outlives a run of the machine. `releases` differ in the version of a contract, so their bytes differ."""
+
+    new_database: Callable[[], str]
+    releases: tuple[ReleaseSet, ReleaseSet]
+    kinesis: Kinesis
+    sink: KinesisSink
+    oracle: Oracle
+    steps: int = 0
+    did: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class Process:
+    """A relay and what it dies with."""
+
+    connection: psycopg.Connection[Any]
+    relay: Relay
+    sink: FaultySink
+
+
+class Machine(RuleBasedStateMachine):
+    """See the module's text."""
+
+    world: ClassVar[World]
+
+    @initialize()
+    def begin(self) -> None:
+        self.url = self.world.new_database()
+        self.kinesis = self.world.kinesis
+        self.kinesis.heal()
+        self.kinesis.puts.clear()
+        self.observer = psycopg.connect(self.url, autocommit=True)
+        self.observer.execute(SHADOW)
+        self.truth = Truth(self.observer, self.world.oracle)
+        self.writers = [Platform(psycopg.connect(self.url, autocommit=True)) for _ in range(2)]
+        for writer in self.writers:
+            writer.sql("SET lock_timeout = '30ms'")
+        self.numbers = itertools.count(1)
+        self.process: Process | None = None
+        self.zombies: list[Process] = []
+        for _ in range(3):
+            self._write(self.writers[0], "insert", "creditors", 0)
+            self._write(self.writers[0], "insert", "customers", 0)
+
+    # Writers
+
+    @rule(writer=st.integers(0, 1), act=st.sampled_from(("insert", "update", "delete", "again", "rekey", "bulk")), table=st.sampled_from(sorted(TABLES)), which=st.integers(0, 9))  # fmt: skip
+    def write(self, writer: int, act: str, table: str, which: int) -> None:
+        self._write(self.writers[writer], act, table, which)
+        self._did(f"write: {act}")
+
+    @rule(writer=st.integers(0, 1), commit=st.booleans())
+    def transaction(self, writer: int, commit: bool) -> None:
+        """Begins one, or ends the one that is open: long transactions, and numbers that never come."""
+        platform = self.writers[writer]
+        if platform.connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+            platform.sql("BEGIN")
+        else:
+            platform.sql("COMMIT" if commit else "ROLLBACK")
+        self._did("transaction")
+
+    @rule(good=st.booleans())
+    def poison(self, good: bool) -> None:
+        """A customer whose postcode cannot be decrypted, or the mending of all such, and a replay."""
+        platform = self.writers[0]
+        value = secret("SW1A 1AA") if good else b"\x01not a ciphertext"
+        where = "postcode = '\\x01" + b"not a ciphertext".hex() + "'" if good else "id = (SELECT max(id) FROM customers)"
+        self._try(platform, f"UPDATE customers SET postcode = %s WHERE {where}", value)
+        if good and self._idle():
+            with connect(self.url, "replay") as connection:
+                deadletters.replay(connection, partial(fault_of, self.world.releases[0].release))
+        self._did("mended" if good else "poison")
+
+    def _write(self, platform: Platform, act: str, table: str, which: int) -> None:
+        ids = [row[0] for row in platform.sql(f"SELECT id FROM {table} ORDER BY id")] if platform.connection.info.transaction_status != psycopg.pq.TransactionStatus.INERROR else []  # fmt: skip
+        chosen = ids[which % len(ids)] if ids else None
+        try:
+            if act == "insert" or chosen is None:
+                self._insert(platform, table)
+            elif act == "update":
+                platform.sql(f"UPDATE {table} SET {self._set(table)} WHERE id = %s", chosen)
+            elif act == "bulk":
+                platform.sql(f"UPDATE {table} SET {self._set(table)}")
+            elif act == "delete":
+                platform.sql(f"DELETE FROM {table} WHERE id = %s", chosen)
+            elif act == "again":  # a key is deleted, and another row gets it, in one transaction or in two
+                platform.sql(f"WITH gone AS (DELETE FROM {table} WHERE id = %s RETURNING *) SELECT count(*) FROM gone", chosen)
+                self._insert(platform, table, id=chosen)
+            else:
+                platform.sql(f"UPDATE {table} SET id = %s WHERE id = %s", 1_000 + next(self.numbers), chosen)
+        except REFUSED:
+            platform.connection.execute("ROLLBACK")
+        self.truth.observe()
+
+    def _insert(self, platform: Platform, table: str, **values: Any) -> None:
+        number = next(self.numbers)
+        values.setdefault("id", 10_000 + number)
+        if table == "customers":
+            areas = ("SW1A 1AA", "M1 1AE", "LS1 4AP")
+            platform.customer(postcode=secret(areas[number % 3]), **values)
+        elif table == "creditors":
+            platform.creditor(code=f"C{number % 1000:03}", **values)
+        else:
+            of = [platform.sql(f"SELECT min(id) FROM {each}")[0][0] for each in ("customers", "creditors")]
+            if None not in of:
+                platform.debt(*of, **values)
+
+    def _set(self, table: str) -> str:
+        number = next(self.numbers)
+        return {
+            "creditors": f"sector = '{('bank', 'card', 'retail')[number % 3]}'",
+            "customers": f"status = '{('active', 'closed')[number % 2]}', marketing_consent = NOT marketing_consent",
+            "debts": f"balance_pence = {100_000 + number * 1_000}",
+        }[table]
+
+    def _try(self, platform: Platform, text: str, *params: Any) -> None:
+        try:
+            platform.sql(text, *params)
+        except REFUSED:
+            platform.connection.execute("ROLLBACK")
+        self.truth.observe()
+
+    # Relays
+
+    @precondition(lambda self: self.process is None)
+    @rule(release=st.integers(0, 1))
+    def start(self, release: int) -> None:
+        """Under either version of the contracts, whatever the former relay had."""
+        connection = connect(self.url, "relay")
+        assert try_lock(connection), "another relay holds the lock, and none is alive"
+        sink = FaultySink(self.world.sink)
+        self.process = Process(connection, Relay(connection, self.world.releases[release], sink, manifest_seconds=0.0), sink)
+        self._drive(lambda relay: relay.begin())
+        self._did("start")
+
+    @precondition(lambda self: self.process is not None)
+    @rule(rounds=st.integers(1, 6))
+    def work(self, rounds: int) -> None:
+        for _ in range(rounds):
+            self._drive(lambda relay: relay.step(PATIENCE))
+        self._did("work")
+
+    @precondition(lambda self: self.process is not None)
+    @rule()
+    def stand_by(self) -> None:
+        """A second relay gets no lock, and so nothing to do."""
+        with connect(self.url, "standby") as connection:
+            assert not try_lock(connection)
+        self._did("stand by")
+
+    @precondition(lambda self: self.process is not None)
+    @rule(when=st.sampled_from(("now", "before the put", "after the put", "before the commit", "after the commit")))
+    def die(self, when: str) -> None:
+        """The process ends, at a named point of a round or between two."""
+        process = self.process
+        assert process is not None
+        if when.endswith("commit"):
+            self._die_at_commit(when)
+        elif when != "now":
+            process.sink.dies = when
+            for _ in range(3):
+                self._drive(lambda relay: relay.step(PATIENCE))
+        self._bury()
+        self._did(f"die: {when}")
+
+    def _die_at_commit(self, when: str) -> None:
+        commit = relay_loop.commit_round
+
+        def dying(*args: Any, **parts: Any) -> None:
+            if when == "after the commit":
+                commit(*args, **parts)
+            raise Killed
+
+        relay_loop.commit_round = dying
+        try:
+            self._drive(lambda relay: relay.step(PATIENCE))
+        finally:
+            relay_loop.commit_round = commit
+
+    @precondition(lambda self: self.process is not None and not self.zombies)
+    @rule()
+    def stopped_and_fenced(self) -> None:
+        """A process stands still in the middle of a put; the database ends its session. It wakes up when another has taken over."""
+        process, self.process = self.process, None
+        assert process is not None
+        process.sink.hold = threading.Event()
+        try:
+            process.relay.step(0.01)
+            process.relay.step(0.01)
+        except (PublisherError, psycopg.Error):
+            pass
+        self.observer.execute("SELECT pg_terminate_backend(%s)", [process.connection.info.backend_pid])
+        self.zombies.append(process)
+        self._did("stopped and fenced")
+
+    @precondition(lambda self: bool(self.zombies))
+    @rule()
+    def wake(self) -> None:
+        self._wake()
+        self._did("wake")
+
+    def _wake(self) -> None:
+        for zombie in self.zombies:
+            assert zombie.sink.hold is not None
+            zombie.sink.hold.set()
+            try:
+                for _ in range(3):
+                    zombie.relay.step(PATIENCE)
+            except (PublisherError, psycopg.Error):
+                pass
+            else:
+                raise AssertionError("a relay that has lost its session went on")
+            finally:
+                zombie.relay._flight.shut()
+                zombie.connection.close()
+        self.zombies.clear()
+
+    def _drive(self, act: Callable[[Relay], Any]) -> None:
+        """What the process does; if it dies or loses its session, it is gone, and the next begins from what the database knows."""
+        if self.process is None:
+            return
+        try:
+            act(self.process.relay)
+        except (Killed, PublisherError, psycopg.Error) as error:
+            note(f"the relay ended: {type(error).__name__}")
+            self._bury()
+
+    def _bury(self) -> None:
+        if self.process is not None:
+            self.process.connection.close()
+            self.process.relay._flight.shut()
+        self.process = None
+
+    # The stream
+
+    @rule(name=st.sampled_from(sorted(ANSWERS)), times=st.integers(1, 3))
+    def answers(self, name: str, times: int) -> None:
+        self.kinesis.script.extend([ANSWERS[name]] * times)
+        self._did("answer")
+
+    @rule(shard=st.integers(0, 3))
+    def throttle(self, shard: int) -> None:
+        self.kinesis.throttled ^= {shard}
+        self._did("throttle")
+
+    @rule(shards=st.sampled_from((1, 2, 3, 8)))
+    def reshard(self, shards: int) -> None:
+        self.kinesis.reshard(shards)
+        self._did("reshard")
+
+    # Operators
+
+    @rule(table=st.sampled_from(sorted(TABLES)))
+    def backfill(self, table: str) -> None:
+        with connect(self.url, "backfill") as connection:
+            sql, key_type = backfill.entity_sql(connection, self.world.releases[0].contracts, table)
+            backfill.begin(connection, sql.table, sql.contract)
+            with contextlib.suppress(backfill.BUSY):
+                backfill._chunk(connection, sql.backfill(key_type), sql.contract, 3, 0)
+        self.truth.observe()
+        self._did("backfill")
+
+    @precondition(lambda self: self._idle())
+    @rule()
+    def look(self) -> None:
+        """A new version of the coarsening, also between put and acknowledgement."""
+        release = self.world.releases[0]
+        with connect(self.url, "risk") as connection:
+            assess(connection, release.contracts, release.release, "customers")
+        self.truth.observe()
+        self._did("look")
+
+    @precondition(lambda self: self.process is None and not self.zombies and self._idle())
+    @rule()
+    def new_epoch(self) -> None:
+        self.truth.before_new_numbers()
+        with connect(self.url, "install") as connection:
+            raised = epoch.raise_epoch(connection, "the machine")
+        self.truth.excused_below = raised << EPOCH_BITS
+        self.truth.observe()
+        self._did("new epoch")
+
+    def _idle(self) -> bool:
+        """Whether no writer holds locks that one thread would wait for in vain."""
+        return all(w.connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE for w in self.writers)
+
+    def _did(self, what: str) -> None:
+        self.truth.observe()
+        self.world.steps += 1
+        self.world.did[what] += 1
+
+    def teardown(self) -> None:
+        """Everything that is open ends, everything is healed, a last relay drains: then what happened must be in the stream."""
+        if not hasattr(self, "truth"):
+            return
+        for writer in self.writers:
+            writer.connection.execute("ROLLBACK")
+        self.truth.observe()
+        self.kinesis.heal()
+        self._wake()
+        self._bury()
+        with connect(self.url, "relay") as connection:
+            assert try_lock(connection)
+            Relay(connection, self.world.releases[1], self.world.sink, manifest_seconds=0.0).run(Until.ACCOUNTED)
+            Relay(connection, self.world.releases[1], self.world.sink, manifest_seconds=0.0).run(Until.ACCOUNTED)
+            assert manifest.unsent(connection, self.world.releases[1].contracts) == []
+        try:
+            found = self.truth.violations(self.kinesis.puts)
+            waiting = self.observer.execute("SELECT count(*) FROM publisher.outbox").fetchone()
+            assert waiting == (0,), "rows wait in the outbox"
+            assert found == []
+        finally:
+            for each in (self.observer, *(writer.connection for writer in self.writers)):
+                each.close()
