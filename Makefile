@@ -6,7 +6,7 @@ READY  := .venv/.ready
 SPARK  := .lake/spark.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check bench lock clean
+.PHONY: help demo dev test faults check bench lock clean
 
 help:  ## Say what there is.
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ dev: $(READY) $(SPARK)  ## Keep it all running with live traffic; the Dagster UI
 
 test: $(READY) $(SPARK)  ## Run the tests.
 	@exec $(BIN)/python -m pytest -q -n 2 --dist loadgroup $(ARGS)
+
+faults: $(READY)  ## Break everything many times: 10,000 steps of the invariant's machine, 200 processes killed.
+	@FAULT_STEPS=$${FAULT_STEPS:-10000} FAULT_ROUNDS=$${FAULT_ROUNDS:-200} $(BIN)/python -m pytest -q -n0 tests/faults $(ARGS)
 
 check: $(READY)  ## Lint, types, import rules, contracts and the Dagster definitions.
 	@$(BIN)/ruff check .

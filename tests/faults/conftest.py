@@ -83,7 +83,7 @@ def kinesis() -> Iterator[Kinesis]:
 @pytest.fixture
 def kinesis_sink(kinesis: Kinesis) -> KinesisSink:
     """The real sink on it; a client that waits less long than the product's."""
-    config = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=0.6, parameter_validation=False)
+    config = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=0.3, parameter_validation=False)
     client = boto3.client(
         "kinesis", endpoint_url=kinesis.endpoint_url, region_name="eu-west-2", aws_access_key_id="x", aws_secret_access_key="x", config=config
     )  # fmt: skip

@@ -64,7 +64,7 @@ ANSWERS = {
         Answer("arrives, and the connection is cut", cut=True),
         Answer("half arrives, and the connection is cut", lambda n: n % 2 == 1, cut=True),
         Answer("the connection is cut", NONE, cut=True),
-        Answer("arrives, and the answer comes too late", seconds=1.2),
+        Answer("arrives, and the answer comes too late", seconds=0.5),
         Answer("slow", seconds=0.05),
         Answer("expired credentials", NONE, error="ExpiredTokenException"),
         Answer("the service fails", NONE, error="InternalFailure"),
@@ -120,9 +120,17 @@ class Kinesis:
         return {"SequenceNumber": str(len(self.puts)), "ShardId": f"shardId-{shard:012}"}
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing: the requests of processes that are killed end in all ways."""
+
+
 @contextmanager
-def serve(kinesis: Kinesis) -> Iterator[Kinesis]:
-    """Listens on a free port of the loopback interface until the end of the block."""
+def serve(kinesis: Kinesis, port: int = 0) -> Iterator[Kinesis]:
+    """Listens on the loopback interface, on a free port or on this one, until the end of the block."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -168,8 +176,7 @@ def serve(kinesis: Kinesis) -> Iterator[Kinesis]:
             with suppress(OSError, ValueError):
                 super().finish()
 
-    server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
-    server.daemon_threads = True
+    server = _Server((LOOPBACK, port), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     kinesis.port = server.server_address[1]

@@ -58,6 +58,14 @@ class Truth:
                 self.entity_of[seq] = entity
                 self.commits[entity, key].append(seq)
 
+    def after_a_crash(self) -> None:
+        """The database came back with what it had kept; what was seen and is gone was never committed."""
+        kept = {row[0] for row in self.connection.execute("SELECT seq FROM shadow")}
+        for key, seqs in self.commits.items():
+            self.commits[key] = [seq for seq in seqs if seq in kept]
+        self.entity_of = {seq: entity for seq, entity in self.entity_of.items() if seq in kept}
+        self.commits = defaultdict(list, {key: seqs for key, seqs in self.commits.items() if seqs})
+
     def before_new_numbers(self) -> None:
         """An epoch is about to begin: what waits will leave under other numbers, and may have left under these."""
         waits = "SELECT seq FROM publisher.outbox UNION ALL SELECT seq FROM publisher.parked"

@@ -35,7 +35,7 @@ def rotated(whole_path: WholePath, cloud: Emulator, tmp_path_factory: pytest.Tem
         whole_path.command("publisher.cli", "keys", "rotate", **under)
         for _ in range(2):  # the range in which a backfill ends does not prove it whole; the next one does
             whole_path.push(**under)
-        whole_path.run_jobs("ingest")  # all rows under the new key come; that they are all is known at this run's end
+        whole_path.run_jobs("ingest", "refresh")  # all rows come, and the manifests say so; history and gold wait
         while_waiting = {entity: set(whole_path.silver(entity)) for entity in RECORDS}
         whole_path.push(**under)  # manifests of the next range, as they come all the time
         whole_path.run_jobs("ingest", "refresh")
