@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -124,6 +124,30 @@ def _chunk(connection: Connection, statement: str, contract: Contract, rows: int
             record_relations(connection, contract)
         connection.execute(FINISH if done else ADVANCE, {"last": last, "rows": written, "entity": contract.entity})
     return Progress(contract.entity, before + written, done)
+
+
+def resend(connection: Connection, statement: str, keys: Sequence[str], stop: threading.Event) -> int:
+    """Sends the rows of these keys once more, in chunks, throttled as a backfill is; how many there still were.
+
+    Where the platform's own writes are in the way, it waits, and tries again with fewer rows.
+    """
+    failures, sent = 0, 0
+    while keys and not stop.is_set():
+        some = keys[: max(1, CHUNK_ROWS >> min(failures, 6))]
+        if outbox.depth(connection, MOST_WAITING + 1) > MOST_WAITING:
+            stop.wait(0.1)
+            continue
+        try:
+            with connection.transaction():
+                connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+                connection.execute(LOCK_TIMEOUT)
+                connection.execute("SELECT pg_current_xact_id()")  # before nextval: see manifest.py
+                row = connection.execute(literal(statement), {"keys": some}).fetchone()
+            sent, keys, failures = sent + (int(str(row[0])) if row else 0), keys[len(some) :], 0
+        except BUSY:
+            failures += 1
+            stop.wait(random.uniform(0, min(5.0, 0.1 * 2 ** min(failures, 8))))  # noqa: S311
+    return sent
 
 
 def _locked(connection: Connection, entity: str) -> bool:

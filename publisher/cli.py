@@ -24,6 +24,7 @@ from publisher.contracts.diff_command import contracts_diff, contracts_lock
 from publisher.contracts.history import approved_in_words, signed_versions
 from publisher.contracts.release_command import contracts_history, contracts_release
 from publisher.database import translate
+from publisher.digest_command import digest_command, resync_command
 from publisher.epoch import raise_epoch
 from publisher.errors import ContractError, PublisherError, SettingsError, TransientError
 from publisher.keys_command import keys_group
@@ -50,6 +51,8 @@ for command in (contracts_diff, contracts_history, contracts_lock, contracts_rel
     contracts.add_command(command)
 cli.add_command(keys_group)
 cli.add_command(risk_command)
+cli.add_command(digest_command)
+cli.add_command(resync_command)
 
 
 @contracts.command("check")

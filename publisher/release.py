@@ -87,6 +87,10 @@ class Release:
             subject=subject, has_subject=contract.subject_namespace is not None, record=record,
         )  # fmt: skip
 
+    def code(self, entity: str, key: str) -> str:
+        """The pseudonym of a row's key."""
+        return self._keyring.pseudonym(self._plans[entity].contract.key_namespace, key)
+
     def _pseudonym(self, namespace: str, value: str, name: str, faults: dict[str, str]) -> str:
         try:
             return self._keyring.pseudonym(namespace, value)

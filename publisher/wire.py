@@ -36,6 +36,12 @@ RISK_COUNTS = (
 )  # fmt: skip
 """The counts of a risk report, in wire order."""
 
+STATE = "_state"
+STATE_VERSION = "1.0.0"
+BUCKETS = 256
+REPORTS = frozenset({RISK, STATE})
+"""What tells of rows instead of being one: in the outbox among them, and counted by no manifest."""
+
 UPSERTS = frozenset({"insert", "update", "snapshot"})
 DELETES = frozenset({"delete", "erase"})
 OPS = UPSERTS | DELETES
@@ -152,3 +158,31 @@ def risk_report(seq: int, computed_at: datetime, of: str, kgroup: str, counts: M
     return encode(
         entity=RISK, op="report", key=of, seq=seq, committed_at=computed, contract=RISK_VERSION, subject=None, has_subject=False, record=record,
     )  # fmt: skip
+
+
+def state_digest(seq: int, as_of: datetime, of: str, contract: str, bucket: int, counts: Mapping[str, int]) -> ReleasedEvent:
+    """The event that tells what one of 256 parts of a table said at a time: how many rows, and the sum of their digests.
+
+    The state is that after all events up to `seq_low`, and of those up to `seq_high` perhaps some. `unreleased`: rows that could not leave.
+    """
+    at = cut_time(as_of, "second")
+    record = {
+        "of": of, "bucket": int(bucket), "seq_low": int(counts["seq_low"]), "seq_high": int(counts["seq_high"]), "as_of": at, "released_as": contract,
+        "rows": int(counts["rows"]), "unreleased": int(counts["unreleased"]), "digest": str(int(counts["digest"]) % 2**64),
+    }  # fmt: skip
+    return encode(
+        entity=STATE, op="report", key=of, seq=seq, committed_at=at, contract=STATE_VERSION, subject=None, has_subject=False, record=record,
+    )  # fmt: skip
+
+
+def bucket_of(key: str) -> int:
+    """The part of its table, of 256, in which a row is compared: the low byte of its code's XXH64, which Spark computes alike."""
+    return digest_of(key.encode()) % BUCKETS
+
+
+def record_of(line: bytes) -> bytes:
+    """The record's JSON within a line, where it always stands last."""
+    return line[line.index(RECORD_BEGINS) + len(RECORD_BEGINS) : -1]
+
+
+RECORD_BEGINS = b'"record":'

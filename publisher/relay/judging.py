@@ -14,7 +14,7 @@ from publisher.errors import PermanentError, RecordTooLarge, Unreleasable
 from publisher.outbox import OutboxRow
 from publisher.relay.pack import RECORD_LIMIT
 from publisher.release import Change, Release
-from publisher.wire import RISK, ReleasedEvent, risk_report
+from publisher.wire import REPORTS, RISK, ReleasedEvent, risk_report, state_digest
 
 
 def change_of(row: OutboxRow) -> Change:
@@ -30,7 +30,7 @@ def change_of(row: OutboxRow) -> Change:
 
 def event_of(release: Release, row: OutboxRow) -> ReleasedEvent:
     """Raises Unreleasable or RecordTooLarge."""
-    if row.entity == RISK:
+    if row.entity in REPORTS:
         return _report_of(row)
     event = release.event(change_of(row))
     if len(event.line) >= RECORD_LIMIT:
@@ -39,12 +39,14 @@ def event_of(release: Release, row: OutboxRow) -> ReleasedEvent:
 
 
 def _report_of(row: OutboxRow) -> ReleasedEvent:
-    """A risk report, which `publisher risk` put among the rows. Raises Unreleasable for one that it did not write."""
+    """A report, which `publisher risk` or `publisher digest` put among the rows. Raises Unreleasable for one that they did not write."""
     try:
         report = orjson.loads(row.row or "")
-        return risk_report(row.seq, row.captured_at, report["of"], report["kgroup"], report["counts"])
+        if row.entity == RISK:
+            return risk_report(row.seq, row.captured_at, report["of"], report["kgroup"], report["counts"])
+        return state_digest(row.seq, row.captured_at, report["of"], report["contract"], report["bucket"], report["counts"])
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
-        raise Unreleasable(row.entity, row.seq, "no report that `publisher risk` wrote") from None
+        raise Unreleasable(row.entity, row.seq, "no report that the publisher wrote") from None
 
 
 def fault_of(release: Release, row: OutboxRow) -> PermanentError | None:

@@ -9,7 +9,6 @@ written between the snapshot and the new version is released under the old one; 
 from __future__ import annotations
 
 import logging
-import random
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from typing import Any, cast
 import orjson
 import psycopg
 
-from publisher import backfill, outbox
+from publisher import backfill
 from publisher.capture.install import entity_sql
 from publisher.contracts.kgroups import KGroup, groups_of
 from publisher.contracts.model import Contract
@@ -177,33 +176,12 @@ def _send_again(
         if any(release.digest(group, group.say(raws, 0)) in changed for group, raws in members.values())
     ]
     for start in range(0, len(keys), backfill.CHUNK_ROWS):
-        sent += _chunk(connection, sql.resend(key_type), keys[start : start + backfill.CHUNK_ROWS], stop)
+        sent += backfill.resend(connection, sql.resend(key_type), keys[start : start + backfill.CHUNK_ROWS], stop)
         if stop.is_set():
             report(f"{entity}: stopped after {sent:,} of {len(keys):,} rows that say other things now: give the command again")
             return sent
         report(f"{entity}: {sent:,} of {len(keys):,} rows sent again")
     store.mark_sent(connection, versions, sent)
-    return sent
-
-
-def _chunk(connection: Connection, statement: str, keys: list[str], stop: threading.Event) -> int:
-    """One chunk; where the platform's own writes are in the way, it waits, and tries again with fewer rows."""
-    failures, sent = 0, 0
-    while keys and not stop.is_set():
-        some = keys[: max(1, len(keys) >> min(failures, 6))]
-        if outbox.depth(connection, backfill.MOST_WAITING + 1) > backfill.MOST_WAITING:
-            stop.wait(0.1)
-            continue
-        try:
-            with connection.transaction():
-                connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-                connection.execute(backfill.LOCK_TIMEOUT)
-                connection.execute("SELECT pg_current_xact_id()")  # before nextval: see manifest.py
-                row = connection.execute(literal(statement), {"keys": some}).fetchone()
-            sent, keys, failures = sent + (int(str(row[0])) if row else 0), keys[len(some) :], 0
-        except backfill.BUSY:
-            failures += 1
-            stop.wait(random.uniform(0, min(5.0, 0.1 * 2 ** min(failures, 8))))  # noqa: S311
     return sent
 
 

@@ -1,0 +1,162 @@
+"""`publisher digest`: what a table says now, as it leaves, in 256 counts and digests, so that the lake can prove that it says the same.
+
+Belongs here: reading the rows in one snapshot, and the numbers. Not here: the event's form (wire.py), the comparison (the lake's).
+
+Manifests prove that what was captured has arrived; this proves that all was captured, and that nothing has changed since. Which events the snapshot
+has seen is known to within a range of `seq`: all up to `seq_low`, since no transaction that runs could still commit into it (as for manifests), and
+none above `seq_high`, which was drawn after it. A part of the table with an event between them is not compared this time.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import cast
+
+import orjson
+import psycopg
+
+from publisher import backfill, deadletters, manifest, outbox
+from publisher.capture.install import entity_sql
+from publisher.contracts.kgroups import groups_of
+from publisher.contracts.model import Contract
+from publisher.database import Connection, literal, translate
+from publisher.errors import InstallError, TransientError, Unreleasable
+from publisher.release import Change, Release
+from publisher.risk import store
+from publisher.wire import BUCKETS, STATE, bucket_of, digest_of, record_of
+
+logger = logging.getLogger("publisher.digest")
+
+PAGE_ROWS = 2_000
+PATIENCE_SECONDS = 30.0
+"""How long to wait for transactions that could still commit below `seq_low`; an older range is taken then."""
+
+
+@dataclass
+class State:
+    """One table at one snapshot. The lists have a number for each bucket."""
+
+    entity: str
+    seq_low: int
+    seq_high: int
+    rows: list[int] = field(default_factory=lambda: [0] * BUCKETS)
+    digests: list[int] = field(default_factory=lambda: [0] * BUCKETS)
+    unreleased: list[int] = field(default_factory=lambda: [0] * BUCKETS)
+
+
+def send_digest(
+    connection: Connection, contracts: Mapping[str, Contract], release: Release, entity: str, stop: threading.Event | None = None
+) -> State:
+    """Reads the table, and puts its digest in the outbox, 256 rows of it. `release` is the one in force, with its coarsening.
+
+    Raises InstallError where the lake cannot be expected to say the same: a backfill is due, or rows that risk changed are not sent yet.
+    """
+    try:
+        _refuse_what_is_under_way(connection, contracts[entity])
+        manifest.cut(connection)
+        _wait_for_writers(connection, stop or threading.Event())
+        state = read_state(connection, contracts, release, entity)
+        _send(connection, contracts[entity], state)
+    except psycopg.Error as error:
+        raise translate(error, f"digest {entity}") from None
+    logger.info("digest", extra={"fields": {"entity": entity, "rows": sum(state.rows), "unreleased": sum(state.unreleased)}})
+    return state
+
+
+def read_state(
+    connection: Connection, contracts: Mapping[str, Contract], release: Release, entity: str, take: Callable[[int, str], None] = lambda *_: None
+) -> State:  # fmt: skip
+    """The state of the table in one snapshot; `take` gets bucket and source key of each row."""
+    sql, _ = entity_sql(connection, contracts, entity)
+    dead = {key for of, key in deadletters.dead_keys(connection) if of == entity}
+    now = datetime.now(UTC)  # of no consequence: the record has no time of the event
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        low = connection.execute(LOW).fetchone()
+        state = State(entity, int(str(low[0])) if low else 0, outbox.last_seq(connection))
+        with connection.cursor("digest") as cursor:
+            cursor.itersize = PAGE_ROWS
+            for key, subject, row in cast("Iterable[tuple[str, str | None, str]]", cursor.execute(literal(sql.scan()))):
+                bucket = bucket_of(release.code(entity, key))
+                take(bucket, key)
+                try:
+                    event = release.event(Change(entity, "snapshot", 0, now, key, subject, orjson.loads(row)))
+                except Unreleasable:
+                    state.unreleased[bucket] += 1
+                    continue
+                if key in dead:
+                    state.unreleased[bucket] += 1
+                state.rows[bucket] += 1
+                state.digests[bucket] += digest_of(record_of(event.line))
+    return state
+
+
+def resync(
+    connection: Connection, contracts: Mapping[str, Contract], release: Release, entity: str, buckets: Iterable[int], stop: threading.Event
+) -> int:  # fmt: skip
+    """Sends the rows of these buckets once more, throttled as a backfill is; how many."""
+    wanted, keys = set(buckets), list[str]()
+    try:
+        read_state(connection, contracts, release, entity, lambda bucket, key: keys.append(key) if bucket in wanted else None)
+        sql, key_type = entity_sql(connection, contracts, entity)
+        sent = backfill.resend(connection, sql.resend(key_type), keys, stop)
+    except psycopg.Error as error:
+        raise translate(error, f"resync {entity}") from None
+    logger.info("resync", extra={"fields": {"entity": entity, "buckets": len(wanted), "rows": sent}})
+    return sent
+
+
+def _refuse_what_is_under_way(connection: Connection, contract: Contract) -> None:
+    entity = contract.entity
+    if entity in backfill.due(connection):
+        raise InstallError(f"{entity}: a backfill is due, so the lake cannot say the same yet: run `publisher backfill {entity}`")
+    versions, _ = store.unsent(connection, groups_of(contract))
+    if versions:
+        raise InstallError(
+            f"{entity}: rows that say other things since `publisher risk` are not sent yet: run `publisher risk {entity}`"
+        )
+
+
+def _wait_for_writers(connection: Connection, stop: threading.Event) -> None:
+    waited = 0.0
+    while waited < PATIENCE_SECONDS and not stop.is_set():
+        row = connection.execute(SETTLED).fetchone()
+        if row and row[0]:
+            return
+        waited += 0.1
+        stop.wait(0.1)
+    row = connection.execute(LOW).fetchone()
+    if row is None or row[0] is None:
+        raise TransientError("a transaction runs that is older than every range: no state can be told until it has ended")
+
+
+def _send(connection: Connection, contract: Contract, state: State) -> None:
+    def report(bucket: int) -> dict[str, object]:
+        counts = {
+            "seq_low": state.seq_low, "seq_high": state.seq_high, "rows": state.rows[bucket], "unreleased": state.unreleased[bucket],
+            "digest": str(state.digests[bucket] % 2**64),
+        }  # fmt: skip
+        return {"of": contract.entity, "contract": contract.version, "bucket": bucket, "counts": counts}
+
+    with connection.transaction():
+        connection.execute("SELECT pg_current_xact_id()")  # before nextval: see manifest.py
+        reports = [orjson.dumps(report(bucket)).decode() for bucket in range(BUCKETS)]
+        connection.execute(SEND, [STATE, contract.entity, reports])
+
+
+SETTLED = """
+SELECT r.cut_xid <= pg_snapshot_xmin(pg_current_snapshot()) FROM publisher.ranges r WHERE r.seq_to IS NOT NULL ORDER BY r.seq_to DESC LIMIT 1
+"""
+
+LOW = """
+SELECT max(r.seq_to) FROM publisher.ranges r WHERE r.seq_to IS NOT NULL AND r.cut_xid <= pg_snapshot_xmin(pg_current_snapshot())
+"""
+
+SEND = """
+INSERT INTO publisher.outbox (seq, entity, op, key, row)
+SELECT nextval('publisher.seq'), %s, 'report', %s, report::json FROM unnest(%s::text[]) report
+"""

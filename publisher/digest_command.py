@@ -1,0 +1,60 @@
+"""`publisher digest` and `publisher resync`.
+
+Belongs here: arguments, output. Not here: the state itself (digest.py).
+"""
+
+from __future__ import annotations
+
+import click
+
+from publisher.console import known, read_settings, session, stopping
+from publisher.contracts.kgroups import grouped
+from publisher.database import Connection
+from publisher.digest import resync, send_digest
+from publisher.relay.releases import ReleaseSet
+from publisher.relay.run import make_keyring
+from publisher.risk import store
+from publisher.wire import BUCKETS
+
+
+@click.command("digest")
+@click.argument("entities", nargs=-1)
+def digest_command(entities: tuple[str, ...]) -> None:
+    """Tell the lake what the tables of ENTITIES (or all) say now, so that it can prove that it says the same. Run it on a schedule."""
+    settings = read_settings()
+    releases = make_keyring(settings).release_set
+    known(entities, releases.contracts)
+    with session(settings, "digest") as connection, stopping() as stop:
+        under = _in_force(releases, connection)
+        for entity in entities or releases.contracts:
+            state = send_digest(connection, under.contracts, under.release, entity, stop)
+            left = f", {sum(state.unreleased):,} cannot leave" if any(state.unreleased) else ""
+            click.echo(f"{entity}: {sum(state.rows):,} rows{left}, in {BUCKETS} parts.")
+
+
+@click.command("resync")
+@click.argument("entity")
+@click.option("--buckets", required=True, help="As the lake's check names them, such as 3,17,200; or all.")
+def resync_command(entity: str, buckets: str) -> None:
+    """Send the rows of some parts of a table once more, where the lake says other things than the platform."""
+    settings = read_settings()
+    releases = make_keyring(settings).release_set
+    known((entity,), releases.contracts)
+    with session(settings, "resync") as connection, stopping() as stop:
+        under = _in_force(releases, connection)
+        sent = resync(connection, under.contracts, under.release, entity, _buckets(buckets), stop)
+    click.echo(f"{entity}: {sent:,} rows put in the outbox{'; stopped, call again' if stop.is_set() else ''}.")
+
+
+def _buckets(text: str) -> list[int]:
+    if text == "all":
+        return list(range(BUCKETS))
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdigit() and int(part) < BUCKETS for part in parts):
+        raise click.UsageError(f"--buckets takes numbers from 0 to {BUCKETS - 1}, with commas between them, or all.")
+    return [int(part) for part in parts]
+
+
+def _in_force(releases: ReleaseSet, connection: Connection) -> ReleaseSet:
+    """The release under the newest coarsening, as the relay uses it."""
+    return releases.under(connection, store.latest(connection)) if grouped(releases.contracts) else releases

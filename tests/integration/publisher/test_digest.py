@@ -1,0 +1,164 @@
+"""The digest of a table's state against what a reader of the stream knows: it agrees, and what nobody captured makes it differ."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+
+from publisher.contracts import Contract
+from publisher.database import connect
+from publisher.digest import State, resync, send_digest
+from publisher.errors import InstallError
+from publisher.relay import ReleaseSet, Summary
+from publisher.risk import store
+from publisher.sinks import MemorySink
+from publisher.wire import BUCKETS, bucket_of, digest_of, record_of
+from tests.integration.publisher.groups import people
+from tests.integration.publisher.platform import Platform, secret
+
+Run = Callable[..., Summary]
+Send = Callable[..., State]
+
+
+@pytest.fixture
+def under(captured: str, releases: ReleaseSet) -> Callable[[psycopg.Connection[Any]], ReleaseSet]:
+    return lambda connection: releases.under(connection, store.latest(connection))
+
+
+@pytest.fixture
+def send(captured: str, contracts: dict[str, Contract], under: Callable[..., ReleaseSet]) -> Send:
+    def run(entity: str = "customers") -> State:
+        with connect(captured, "digest") as connection:
+            return send_digest(connection, contracts, under(connection).release, entity)
+
+    return run
+
+
+def known_to_a_reader(sink: MemorySink, entity: str, upto: int) -> tuple[list[int], list[int], set[int]]:
+    """Rows and digests of each bucket after the events up to a position, and the buckets with later ones."""
+    last: dict[str, tuple[int, bytes | None]] = {}
+    moved: set[int] = set()
+    for line in sink.lines:
+        event = json.loads(line)
+        if event["entity"] != entity:
+            continue
+        if event["seq"] > upto:
+            moved.add(bucket_of(event["key"]))
+        elif event["seq"] > last.get(event["key"], (0, None))[0]:
+            last[event["key"]] = event["seq"], record_of(line) if "record" in event else None
+    rows, digests = [0] * BUCKETS, [0] * BUCKETS
+    for key, (_, record) in last.items():
+        if record is not None:
+            rows[bucket_of(key)] += 1
+            digests[bucket_of(key)] += digest_of(record)
+    return rows, [each % 2**64 for each in digests], moved
+
+
+def differing(sink: MemorySink, entity: str = "customers") -> set[int]:
+    """The buckets in which the newest digest in the stream says other things than the events do."""
+    told: dict[int, dict[str, Any]] = {}
+    for event in map(json.loads, sink.lines):
+        if event["entity"] == "_state" and event["record"]["of"] == entity:
+            told[event["record"]["bucket"]] = event["record"]
+    assert sorted(told) == list(range(BUCKETS))
+    rows, digests, moved = known_to_a_reader(sink, entity, told[0]["seq_low"])
+    return {b for b, each in told.items() if b not in moved and (each["rows"], int(each["digest"])) != (rows[b], digests[b])}
+
+
+def test_the_state_is_what_the_events_say(platform: Platform, run_relay: Run, sink: MemorySink, send: Send, look: Any) -> None:
+    """After inserts, updates, deletes and a coarsening."""
+    ids = people(platform, 40)
+    people(platform, 12, postcode=secret("M1 1AE"))
+    look()
+    platform.sql("UPDATE customers SET status = 'closed' WHERE id = ANY (%s)", ids[:20])
+    platform.sql("DELETE FROM customers WHERE id = ANY (%s)", ids[-3:])
+    found = send()
+    run_relay(sink)
+    assert sum(found.rows) == 49
+    assert found.seq_low <= found.seq_high
+    assert differing(sink) == set()
+    platform.sql("UPDATE customers SET marketing_consent = NOT marketing_consent")
+    send()
+    run_relay(sink)
+    assert differing(sink) == set()
+
+
+def test_what_the_triggers_did_not_see_is_named_and_sent_again(
+    platform: Platform, captured: str, run_relay: Run, sink: MemorySink, send: Send, contracts: dict[str, Contract], under: Any
+) -> None:
+    """Triggers that were off for a while: a row changed, one came, one went."""
+    ids = people(platform, 20)
+    run_relay(sink)
+    platform.sql("ALTER TABLE customers DISABLE TRIGGER USER")
+    platform.sql("UPDATE customers SET status = 'closed' WHERE id = %s", ids[0])
+    (new,) = people(platform, 1)
+    platform.sql("DELETE FROM customers WHERE id = %s", ids[1])
+    platform.sql("ALTER TABLE customers ENABLE ALWAYS TRIGGER publisher_update")
+    platform.sql("ALTER TABLE customers ENABLE ALWAYS TRIGGER publisher_insert")
+    platform.sql("ALTER TABLE customers ENABLE ALWAYS TRIGGER publisher_delete")
+    send()
+    run_relay(sink)
+    with connect(captured, "test") as connection:
+        release = under(connection).release
+        changed, came, went = (bucket_of(release.code("customers", str(key))) for key in (ids[0], new, ids[1]))
+        assert differing(sink) == {changed, came, went}
+        assert resync(connection, contracts, release, "customers", differing(sink), threading.Event()) >= 2
+    run_relay(sink)
+    send()
+    run_relay(sink)
+    assert differing(sink) - {went} == set(), "a row that went unseen is named, and no sending heals it"
+
+
+def test_a_transaction_that_runs_is_in_the_range_that_is_not_compared(
+    platform: Platform, captured: str, run_relay: Run, sink: MemorySink, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbered before the digest, committed after it."""
+    monkeypatch.setattr("publisher.digest.PATIENCE_SECONDS", 0.3)
+    ids = people(platform, 10)
+    run_relay(sink)
+    send()
+    with psycopg.connect(captured) as other:
+        other.execute("UPDATE customers SET status = 'closed' WHERE id = %s", [ids[0]])
+        before = send()
+        other.commit()
+    run_relay(sink)
+    assert differing(sink) == set()
+    (seq,) = [event["seq"] for event in map(json.loads, sink.lines) if event["entity"] == "customers" and event["op"] == "update"]
+    assert before.seq_low < seq <= before.seq_high
+
+
+def test_rows_that_cannot_leave_are_counted_and_not_compared(
+    platform: Platform, run_relay: Run, sink: MemorySink, send: Send
+) -> None:
+    people(platform, 5)
+    people(platform, 1, postcode=b"\x01not a ciphertext")
+    run_relay(sink)
+    found = send()
+    assert sum(found.unreleased) == 1
+    assert sum(found.rows) == 5
+
+
+def test_it_waits_for_what_is_under_way(platform: Platform, captured: str, send: Send) -> None:
+    people(platform, 2)
+    platform.sql(
+        "INSERT INTO publisher.backfills (entity, due) VALUES ('customers', 'a test') ON CONFLICT (entity) DO UPDATE SET due = 'a test'"
+    )
+    with pytest.raises(InstallError, match=r"customers: a backfill is due.*publisher backfill customers"):
+        send()
+
+
+def test_no_manifest_counts_a_report_and_none_holds_a_value(
+    platform: Platform, run_relay: Run, sink: MemorySink, send: Send
+) -> None:
+    people(platform, 3)
+    send()
+    run_relay(sink)
+    assert {row[0] for row in platform.sql("SELECT entity FROM publisher.tallies")} <= {"customers"}
+    reports = [line for line in sink.lines if b'"_state"' in line]
+    assert len(reports) == BUCKETS
+    assert max(map(len, reports)) < 400
