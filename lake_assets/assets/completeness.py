@@ -1,4 +1,4 @@
-"""Completeness and freshness, as checks on bronze and silver: has all arrived, and how far is that proven?
+"""Completeness and freshness, as checks on bronze and silver: has all arrived, how far is that proven, and does it say what the platform says?
 
 Belongs here: the checks. Not here: the comparison of manifests (completeness/).
 
@@ -12,17 +12,17 @@ import dagster as dg
 
 from lake_assets.automation import at_each_tick
 from lake_assets.catalog import Catalog
-from lake_assets.completeness import Completeness, verify_manifests
+from lake_assets.completeness import Completeness, StateVerdict, verify_manifests, verify_states
 from lake_assets.guard import without_values
 from lake_assets.silver.rekey import waits
 from resources.lake import LakeResource
 
-ARRIVED, FRESH = "arrived", "fresh"
+ARRIVED, FRESH, SAME = "arrived", "fresh", "same_state"
 SHOWN = 5
 
 
 def completeness_checks(catalog: Catalog, cadence: str) -> dg.AssetChecksDefinition:
-    """For each entity, `arrived` on bronze and `fresh` on silver, all from one comparison."""
+    """For each entity, `arrived` on bronze, `fresh` on silver and `same_state` on its history, all from one comparison."""
     specs = [
         spec
         for entity, contract in catalog.contracts.items()
@@ -39,6 +39,12 @@ def completeness_checks(catalog: Catalog, cadence: str) -> dg.AssetChecksDefinit
                 description=f"The lake is proven complete to within {_words(contract.freshness)} of now, as the contract promises.",
                 automation_condition=at_each_tick(cadence),
             ),
+            dg.AssetCheckSpec(
+                SAME,
+                asset=["silver", f"{entity}_history"],
+                description="The rows say what the platform's table said when it was last digested: also what no trigger saw is found.",
+                automation_condition=at_each_tick(cadence),
+            ),
         )
     ]
 
@@ -48,9 +54,11 @@ def completeness_checks(catalog: Catalog, cadence: str) -> dg.AssetChecksDefinit
         with lake.tables(f"completeness/{context.run.run_id}") as tables:
             found = verify_manifests(tables, catalog.contracts)
             holds = waits(tables, catalog.contracts.values())
+            states = {} if holds else verify_states(tables, catalog.contracts, {e: each.seq for e, each in found.items()})
         now = datetime.now(UTC)
         for entity, each in found.items():
-            for result in (_arrived(entity, each), _fresh(entity, each, now, catalog.contracts[entity].freshness, holds)):
+            fresh = _fresh(entity, each, now, catalog.contracts[entity].freshness, holds)
+            for result in (_arrived(entity, each), fresh, _same(entity, states.get(entity))):
                 if (
                     dg.AssetCheckKey(dg.AssetKey.from_coercible(result.asset_key), str(result.check_name))
                     in context.selected_asset_check_keys
@@ -96,6 +104,29 @@ def _fresh(entity: str, found: Completeness, now: datetime, promised: timedelta,
         description=said,
         metadata={**metadata, "promised": _words(promised)},
     )
+
+
+def _same(entity: str, found: StateVerdict | None) -> dg.AssetCheckResult:
+    """Passes also where nothing was compared: the platform has not told yet, or the lake has not come so far."""
+    said = "no digest to compare yet"
+    metadata: dict[str, int | dg.MetadataValue] = {}
+    if found is not None:
+        told = f"{found.rows:,} rows at {found.as_of:%Y-%m-%d %H:%M:%S} UTC"
+        said = f"the same as the platform's {told}, in {found.compared} of {found.compared + found.left_out} parts"
+        if found.differing:
+            buckets = ",".join(map(str, found.differing))
+            said = (
+                f"parts {buckets} say other things than the platform's {told}, seq ({found.seq_low}, {found.seq_high}]:"
+                f" run `publisher resync {entity} --buckets {buckets}` there"
+            )
+        metadata = {
+            "rows": found.rows, "parts compared": found.compared, "parts left out": found.left_out, "parts that differ": len(found.differing),
+            "as of": dg.MetadataValue.timestamp(found.as_of),
+        }  # fmt: skip
+    return dg.AssetCheckResult(
+        asset_key=dg.AssetKey(["silver", f"{entity}_history"]), check_name=SAME, passed=found is None or not found.differing,
+        severity=dg.AssetCheckSeverity.ERROR, description=said, metadata=metadata,
+    )  # fmt: skip
 
 
 def _words(period: timedelta) -> str:

@@ -39,6 +39,7 @@ OPS = (
     Table("ops", "quarantine", schemas.QUARANTINE),
     Table("ops", "manifests", schemas.MANIFESTS, statistics=("seq_from", "seq_to", "_batch")),
     Table("ops", "risk", schemas.RISK),
+    Table("ops", "states", schemas.STATES, statistics=("seq_high",)),
     Table("ops", "batches", schemas.BATCHES),
     Table("ops", "tombstones", schemas.TOMBSTONES, partition_by=("entity",)),
     Table("ops", "contracts", schemas.CONTRACTS),

@@ -10,11 +10,23 @@ from collections.abc import Mapping
 from lake_assets.transforms.fields import MAX_SEQ, EntityRule, FieldRule, Rules
 from publisher.contracts import Contract, Field
 from publisher.contracts.model import PSEUDONYM_PATTERN
-from publisher.wire import DELETES, MANIFEST, MANIFEST_VERSION, RISK, RISK_COUNTS, RISK_VERSION, UPSERTS
+from publisher.wire import (
+    BUCKETS,
+    DELETES,
+    MANIFEST,
+    MANIFEST_VERSION,
+    RISK,
+    RISK_COUNTS,
+    RISK_VERSION,
+    STATE,
+    STATE_VERSION,
+    UPSERTS,
+)
 
-TOLD = {MANIFEST: "manifests", RISK: "risk"}
+TOLD = {MANIFEST: "manifests", RISK: "risk", STATE: "states"}
 """What the publisher tells of itself, beside events: its entity on the wire, and its table in `ops`."""
 
+_DIGEST = "^(0|[1-9][0-9]{0,19})$"
 _PRECISION = {
     "second": None,
     "minute": "^[0-9-]{10}T[0-9]{2}:[0-9]{2}:00Z$",
@@ -23,10 +35,11 @@ _PRECISION = {
 
 
 def rules_of(contracts: Mapping[str, Contract]) -> Rules:
-    """The rule of every entity, of the manifests that account for them, and of the reports on k-groups."""
+    """The rule of every entity, of the manifests that account for them, and of the reports on k-groups and on states."""
     rules = {entity: _entity_rule(contract) for entity, contract in contracts.items()}
     rules[MANIFEST] = _manifest_rule(tuple(contracts))
     rules[RISK] = _risk_rule(tuple(contracts))
+    rules[STATE] = _state_rule(tuple(contracts))
     return rules
 
 
@@ -89,7 +102,7 @@ def _manifest_rule(entities: tuple[str, ...]) -> EntityRule:
         FieldRule("closed_at", "timestamp"),
         _count("events"),
         _count("dead_letters"),
-        FieldRule("digest", "string", pattern="^(0|[1-9][0-9]{0,19})$"),
+        FieldRule("digest", "string", pattern=_DIGEST),
         FieldRule("backfill_due", "boolean"),
         FieldRule("key_version", "integer", required=False, minimum=1, maximum=MAX_SEQ),  # 1.0.0 had none
     )
@@ -100,3 +113,17 @@ def _risk_rule(entities: tuple[str, ...]) -> EntityRule:
     named = FieldRule("kgroup", "string", pattern="^[a-z][a-z0-9_]{0,62}$")
     fields = (named, FieldRule("computed_at", "timestamp"), *map(_count, RISK_COUNTS))
     return _told(RISK, (RISK_VERSION,), "report", entities, fields, None)
+
+
+def _state_rule(entities: tuple[str, ...]) -> EntityRule:
+    fields = (
+        FieldRule("bucket", "integer", minimum=0, maximum=BUCKETS - 1),
+        _count("seq_low"),
+        _count("seq_high"),
+        FieldRule("as_of", "timestamp"),
+        FieldRule("released_as", "string", pattern="^[0-9]+[.][0-9]+[.][0-9]+$"),
+        _count("rows"),
+        _count("unreleased"),
+        FieldRule("digest", "string", pattern=_DIGEST),
+    )
+    return _told(STATE, (STATE_VERSION,), "report", entities, fields, None)

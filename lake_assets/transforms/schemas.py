@@ -95,13 +95,26 @@ RISK: Columns = [
     _OBJECT,
     _BATCH,
 ]
+STATES: Columns = [
+    ("of", "string", "The entity."),
+    ("bucket", "integer", "Which of 256 parts of its rows, by their codes."),
+    ("seq_low", "integer", "All events up to here are in this state."),
+    ("seq_high", "integer", "Of the events up to here, perhaps some."),
+    ("as_of", "timestamp", "When the platform told it."),
+    ("released_as", "string", "The version of the contract under which its digest was made."),
+    ("rows", "integer", "How many rows there were."),
+    ("unreleased", "integer", "How many could not leave, or wait behind one that could not."),
+    ("digest", "string", "The sum of the digests of what the rows say, modulo 2 to the 64th."),
+    _OBJECT,
+    _BATCH,
+]
 BATCHES: Columns = [
     _BATCH,
     ("objects", "integer", "How many objects it reads."),
     ("bytes", "integer", "Their size in the landing bucket."),
     ("read", "integer", "JSON values read, and bad objects."),
     ("bronze", "integer", "Of these, in bronze."),
-    ("manifests", "integer", "Of these, manifests and risk reports."),
+    ("manifests", "integer", "Of these, manifests, and reports on risk and state."),
     ("quarantined", "integer", "Of these, in quarantine."),
     ("conserved", "boolean", "Whether the sum holds, counted in the tables."),
     ("finished_at", "timestamp", "When silver had it."),
@@ -185,6 +198,6 @@ def history(contract: Contract) -> Columns:
 
 def fingerprint(contracts: Mapping[str, Contract]) -> str:
     """Changes when a table of the lake would: tells in one look-up that all of them are there."""
-    shape = [OBJECTS, QUARANTINE, MANIFESTS, RISK, BATCHES, TOMBSTONES, CONTRACTS, CONFLICTS, COMPLETENESS, PROGRESS]
+    shape = [OBJECTS, QUARANTINE, MANIFESTS, RISK, STATES, BATCHES, TOMBSTONES, CONTRACTS, CONFLICTS, COMPLETENESS, PROGRESS]
     shape += [layer(contract) for contract in contracts.values() for layer in (bronze, silver, history)]
     return hashlib.sha256(json.dumps([sorted(contracts), shape]).encode()).hexdigest()[:16]
