@@ -85,6 +85,16 @@ def test_each_manifest_agrees_and_nothing_is_in_quarantine(whole_path: WholePath
     assert whole_path.tables.read("ops", "quarantine").count() == 0
 
 
+def test_the_lake_says_what_the_platforms_tables_say_by_their_digests(whole_path: WholePath) -> None:
+    """Of the first increment: the second is compared by the next refresh."""
+    compared = {
+        e.asset_key.path[-1]: e.metadata["parts compared"].value
+        for e in whole_path.runs[-1].get_asset_check_evaluations()
+        if e.check_name == "same_state"
+    }
+    assert compared == {f"{entity}_history": 256 for entity in RECORDS}
+
+
 def test_gold_has_rows_and_every_run_of_dagster_passed_its_checks(whole_path: WholePath) -> None:
     assert all(run.success for run in whole_path.runs)
     evaluations = [e for run in whole_path.runs for e in run.get_asset_check_evaluations()]
