@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SCOPE = "publisher.relay"
 SERVICE = "publisher"
+FLUSH_SECONDS = 2
 REMEDY = "install the extra: `pip install 'pushlake-publisher[otel]'`"
 
 Said = int | str | Sequence[str]
@@ -81,7 +82,7 @@ class Tracing:
 def traced(endpoint: str | None) -> Iterator[Tracing]:
     """The process's tracing: of whoever instrumented it already, else to the endpoint that OTEL_EXPORTER_OTLP_ENDPOINT names, else none.
 
-    What is not exported yet is given up to five seconds at the end. Raises SettingsError when an endpoint is set and the library is not there.
+    What is not exported yet is given two seconds at the end. Raises SettingsError when an endpoint is set and the library is not there.
     """
     try:
         from opentelemetry import trace
@@ -108,9 +109,9 @@ def traced(endpoint: str | None) -> Iterator[Tracing]:
             f"OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry's exporter is not there: {REMEDY}, or unset it"
         ) from None
     provider = TracerProvider(resource=Resource.create({"service.name": SERVICE}), shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=5)))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=FLUSH_SECONDS)))
     try:
         yield Tracing(provider.get_tracer(SCOPE))
     finally:
-        provider.force_flush(5_000)
+        provider.force_flush(FLUSH_SECONDS * 1_000)
         provider.shutdown()

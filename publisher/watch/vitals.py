@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 import time
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from enum import Enum
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from publisher.watch.outlook import Outlook
@@ -27,6 +29,7 @@ REASONS_MOST = 40
 
 OTHER = "other"
 NONE_YET = 0
+ENTITY = attrgetter("entity")
 CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,63}")
 """What a cloud's error code looks like. An answer that says anything else as its code could say a value."""
 
@@ -52,8 +55,8 @@ class Vitals:
         self.epoch = 0
         self.sessions_lost = 0
         self.outlook: Outlook | None = None
-        self.events: dict[str, int] = dict.fromkeys([*entities, RISK], NONE_YET)
-        self.bytes: dict[str, int] = dict.fromkeys(self.events, NONE_YET)
+        self.events = Counter(dict.fromkeys([*entities, RISK], NONE_YET))
+        self.bytes = Counter(self.events)
         self.records = 0
         self.manifests = 0
         self.repeated = 0
@@ -85,10 +88,11 @@ class Vitals:
         for packed in done:
             self.records += 1
             self.manifests += len(packed.manifests)
+            for entity, number in Counter(map(ENTITY, packed.events)).items():
+                events[entity] += number
+                size[entity] += number  # the lines' ends
             for event in packed.events:
-                entity = event.entity
-                events[entity] = events.get(entity, 0) + 1
-                size[entity] = size.get(entity, 0) + len(event.line) + 1
+                size[event.entity] += len(event.line)
 
     def parked(self, letters: Iterable[DeadLetter]) -> None:
         """These rows may not leave."""
