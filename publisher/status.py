@@ -143,7 +143,7 @@ last AS (
 SELECT
   (SELECT count(*) FROM (SELECT FROM publisher.outbox LIMIT %(limit)s) w),
   (SELECT extract(epoch FROM clock_timestamp() - captured_at)::float8 FROM publisher.outbox ORDER BY seq LIMIT 1),
-  pg_total_relation_size('publisher.outbox'),
+  (SELECT sum(pg_total_relation_size(t.relid))::bigint FROM pg_partition_tree('publisher.outbox') t),
   (SELECT epoch FROM e), (SELECT reason FROM e),
   EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
           AND l.classid::int8 = %(high)s AND l.objid::int8 = %(low)s

@@ -10,7 +10,7 @@ import threading
 import time
 from enum import Enum
 
-from publisher import deadletters, epoch, outbox
+from publisher import deadletters, epoch, outbox, ring
 from publisher.database import Connection
 from publisher.deadletters import DeadLetter
 from publisher.errors import SettingsError
@@ -41,6 +41,7 @@ POLL_MOST_SECONDS = 0.05
 """An idle relay looks 20 times a second: one trivial statement. NOTIFY would serialise the platform's commits (its queue lock)."""
 
 TICK_SECONDS = 0.2
+RECYCLE_SECONDS = 1.0
 
 
 class Until(Enum):
@@ -82,6 +83,7 @@ class Relay:
         self._skip: set[int] = set()
         self._upto = 0
         self._ticked = 0.0
+        self._recycled = time.monotonic()
         self.summary: Summary = self._tell.summary
 
     def run(self, until: Until = Until.STOPPED) -> Summary:
@@ -186,6 +188,9 @@ class Relay:
         # Rows of a key go back only while none of its rows is half read: they must come before those.
         if self._judge.has_dead and self._reader.at_rest and not self._letters:
             self._judge.revive(deadletters.put_back(self._connection))
+        if now - self._recycled >= RECYCLE_SECONDS:
+            self._recycled = now
+            ring.recycle(self._connection)
         self._lookout.turn()
         self._tell.report(self._waiting.count)
 

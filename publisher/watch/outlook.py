@@ -75,7 +75,7 @@ class Lookout:
 
 
 SMALL = """
-SELECT pg_total_relation_size('publisher.outbox'),
+SELECT (SELECT sum(pg_total_relation_size(t.relid))::bigint FROM pg_partition_tree('publisher.outbox') t),
   (SELECT count(*) FROM (SELECT FROM publisher.dead_letters WHERE state IN ('parked', 'waiting', 'requeued') LIMIT %(letters)s) d),
   (SELECT count(*) FROM publisher.tallies WHERE closed_at IS NOT NULL AND sent_revision IS DISTINCT FROM revision)
 """
