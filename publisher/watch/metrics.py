@@ -71,6 +71,11 @@ def _outbox(v: Vitals, limit: float) -> Iterator[Metric]:
     if look.rows is not None:
         yield GaugeMetricFamily("publisher_outbox_rows", "Rows that wait, counted up to 100,000.", value=look.rows)
     yield GaugeMetricFamily("publisher_outbox_bytes", "The outbox on disk, with its indexes.", value=look.disk_bytes)
+    yield GaugeMetricFamily(
+        "publisher_oldest_transaction_seconds",
+        "The database server's oldest open transaction or snapshot.",
+        value=look.transaction_seconds,
+    )
     yield GaugeMetricFamily("publisher_outbox_look_age_seconds", "Since the outbox was last looked at.", value=now - look.at)
     yield GaugeMetricFamily(
         "publisher_dead_letters_open", "Dead letters and what waits behind them, counted up to 10,000.", value=look.letters

@@ -34,6 +34,8 @@ class Outlook:
     disk_bytes: int
     letters: int
     manifests: int
+    transaction_seconds: float
+    """The oldest transaction or snapshot of the whole server: what keeps dead rows, and a range open."""
 
     def oldest_now(self, now: float) -> float | None:
         """The age of what waits. Without a new look for two intervals, what waited then is taken to wait still."""
@@ -45,7 +47,7 @@ class Outlook:
 def look(connection: Connection) -> Outlook:
     """Looks once. Raises psycopg.Error when the session is lost."""
     small = connection.execute(SMALL, {"letters": LETTERS_MOST}).fetchone()
-    disk, letters, manifests = (int(str(each)) for each in small or (0, 0, 0))
+    disk, letters, manifests, transaction = (float(str(each)) for each in small or (0, 0, 0, 0))
     oldest: float | None = None
     rows: int | None = None
     try:
@@ -55,7 +57,7 @@ def look(connection: Connection) -> Outlook:
             oldest, rows = (float(str(found[0])), int(str(found[1]))) if found else (None, None)
     except errors.QueryCanceled:
         pass
-    return Outlook(time.monotonic(), oldest, rows, disk, letters, manifests)
+    return Outlook(time.monotonic(), oldest, rows, int(disk), int(letters), int(manifests), transaction)
 
 
 class Lookout:
@@ -74,11 +76,17 @@ class Lookout:
             self._vitals.outlook = look(self._connection)
 
 
-SMALL = """
+OLDEST_TRANSACTION = """
+  (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8 FROM pg_stat_activity
+   WHERE (backend_xid IS NOT NULL OR backend_xmin IS NOT NULL) AND pid <> pg_backend_pid() AND backend_type = 'client backend')
+"""
+
+SMALL = literal(f"""
 SELECT (SELECT sum(pg_total_relation_size(t.relid))::bigint FROM pg_partition_tree('publisher.outbox') t),
   (SELECT count(*) FROM (SELECT FROM publisher.dead_letters WHERE state IN ('parked', 'waiting', 'requeued') LIMIT %(letters)s) d),
-  (SELECT count(*) FROM publisher.tallies WHERE closed_at IS NOT NULL AND sent_revision IS DISTINCT FROM revision)
-"""
+  (SELECT count(*) FROM publisher.tallies WHERE closed_at IS NOT NULL AND sent_revision IS DISTINCT FROM revision),
+{OLDEST_TRANSACTION}
+""")  # noqa: S608
 
 LARGE = """
 SELECT coalesce((SELECT greatest(0, extract(epoch FROM clock_timestamp() - captured_at)) FROM publisher.outbox ORDER BY seq LIMIT 1), 0)::float8,

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
+
+import psycopg
+import pytest
 
 from publisher.status import POLICY
 from tests.integration.publisher.platform import Platform
@@ -30,6 +34,20 @@ def test_status_tells_size_age_limit_and_what_happens_when_it_grows(environment:
     assert told["oldest_seconds"] >= 3600
     assert told["disk_bytes"] > 0
     assert told["by_entity"] == {"creditors": 1}
+
+
+def test_status_names_a_transaction_that_stays_open(
+    environment: dict[str, str], captured: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("publisher.status.LONG_SECONDS", 0.2)
+    with psycopg.connect(captured) as reader:
+        reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        reader.execute("SELECT FROM pg_class")
+        time.sleep(0.5)
+        shown = run(environment, "status").stdout
+        told = json.loads(run(environment, "status", "--json").stdout)
+    assert "it keeps ranges open and dead rows in place; pg_stat_activity names it" in shown
+    assert told["oldest_transaction_seconds"] >= 0.5
 
 
 def test_dead_letters_are_listed_by_what_is_wrong_and_not_by_what_they_hold(

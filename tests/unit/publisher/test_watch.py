@@ -20,7 +20,7 @@ LIMIT = 300.0
 def vitals(state: State = State.WORKING, oldest: float | None = 0.0, look_age: float = 0.0) -> Vitals:
     made = Vitals(["debts"])
     made.is_now(state)
-    made.outlook = Outlook(time.monotonic() - look_age, oldest, 0, 0, 0, 0)
+    made.outlook = Outlook(time.monotonic() - look_age, oldest, 0, 0, 0, 0, 0.0)
     return made
 
 
