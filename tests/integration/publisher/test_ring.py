@@ -108,6 +108,23 @@ def test_an_empty_table_is_truncated_once_the_ring_has_turned(captured: str, pla
     assert platform.sql(f"SELECT pg_relation_size('publisher.outbox_{large}')") == [(0,)]
 
 
+def test_a_role_that_may_not_truncate_works_on(captured: str, platform: Platform, large: int) -> None:
+    platform.sql("DROP ROLE IF EXISTS may_delete")
+    platform.sql("CREATE ROLE may_delete")
+    try:
+        platform.sql("GRANT USAGE ON SCHEMA publisher TO may_delete")
+        platform.sql("GRANT SELECT, DELETE ON ALL TABLES IN SCHEMA publisher TO may_delete")
+        platform.sql("GRANT SELECT ON publisher.seq TO may_delete")
+        with connect(captured, "relay") as connection:
+            connection.execute("SET ROLE may_delete")
+            assert ring.recycle(connection) == 0
+            connection.execute("RESET ROLE")
+            assert ring.recycle(connection) == 1
+    finally:
+        platform.sql("DROP OWNED BY may_delete")
+        platform.sql("DROP ROLE may_delete")
+
+
 def test_a_table_with_a_row_that_waits_is_left(captured: str, platform: Platform, large: int) -> None:
     platform.sql("INSERT INTO publisher.outbox (seq, entity, op, key) VALUES (%s, 'debts', 'delete', '1')", large * TURN + 5)
     with connect(captured, "relay") as connection:
