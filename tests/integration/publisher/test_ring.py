@@ -83,6 +83,7 @@ def test_beside_an_old_snapshot_disk_and_polls_are_bounded(
                 began = time.perf_counter()
                 reader.read(10)
                 took.append(time.perf_counter() - began)
+        wait_for(lambda: platform.sql("SELECT count(*) FROM publisher.outbox") == [(0,)])
     assert max(sizes) < 8_000_000, sizes
     assert sorted(took)[5] < 0.1
     assert len(events(sink)) == 990 * 49 + 10
