@@ -24,6 +24,7 @@ from publisher.contracts.diff_command import contracts_diff, contracts_lock
 from publisher.contracts.history import approved_in_words, signed_versions
 from publisher.contracts.release_command import contracts_history, contracts_release
 from publisher.database import translate
+from publisher.deadletters_command import dead_letters_command
 from publisher.digest_command import digest_command, resync_command
 from publisher.epoch import raise_epoch
 from publisher.errors import ContractError, PublisherError, SettingsError, TransientError
@@ -49,6 +50,7 @@ def contracts() -> None:
 
 for command in (contracts_diff, contracts_history, contracts_lock, contracts_release):
     contracts.add_command(command)
+cli.add_command(dead_letters_command)
 cli.add_command(keys_group)
 cli.add_command(risk_command)
 cli.add_command(digest_command)
@@ -191,10 +193,13 @@ def manifest_command(timeout: float) -> None:
 
 
 @cli.command("status")
-def status_command() -> None:
-    """Show what waits, for how long, what is parked and why, the epoch, and the last manifest."""
-    with session(read_settings(), "status") as connection:
-        click.echo(status.show(status.read_status(connection)))
+@click.option("--json", "as_json", is_flag=True, help="As JSON: one object.")
+def status_command(as_json: bool) -> None:
+    """Show what waits, for how long, against which limit, what is parked and why, the epoch, and the last manifest."""
+    settings = read_settings()
+    with session(settings, "status") as connection:
+        read = status.read_status(connection, settings.oldest_limit_seconds)
+    click.echo(status.as_json(read) if as_json else status.show(read))
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """The outbox as the relay uses it: read each row once, in order; claim; delete.
 
-Belongs here: statements on the outbox and on claims. Not here: how rows get in (capture/), what is counted (manifest.py), the loop (relay/).
+Belongs here: statements on the outbox and on claims. Not here: how rows get in (capture/), the tables themselves (ring.py), what is counted (manifest.py), the loop (relay/).
 
 **Order.** `seq` is drawn under the row's lock, so per key it rises in commit order. Across keys a lower seq may commit later, so a cursor over seq
 would lose rows. Rows are read by snapshot instead: what the snapshot of this poll sees and that of the last did not, in seq order.
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, cast
 
+from publisher import ring
 from publisher.database import Connection, bigints, literal
 from publisher.errors import TransientError
 
@@ -131,7 +132,7 @@ def delete(connection: Connection, seqs: Sequence[int]) -> None:
     Raises TransientError when some were gone: then this session is not the only relay, and must not count them.
     """
     if seqs:
-        gone = connection.execute("DELETE FROM publisher.outbox WHERE seq = ANY (%s::bigint[])", [bigints(seqs)]).rowcount
+        gone = connection.execute(DELETE, [bigints(seqs), bigints(ring.slots_of(seqs))]).rowcount
         if gone != len(seqs):
             raise TransientError(f"{len(seqs) - gone} of {len(seqs)} acknowledged rows were not in the outbox any more")
 
@@ -180,6 +181,9 @@ WHERE seq > %(after)s AND pg_visible_in_snapshot(xid, %(snapshot)s::pg_snapshot)
   AND NOT pg_visible_in_snapshot(xid, %(seen)s::pg_snapshot)
 ORDER BY seq LIMIT %(limit)s
 """)  # noqa: S608
+
+DELETE = literal(f"DELETE FROM publisher.outbox WHERE seq = ANY (%s::bigint[]) AND {ring.SLOT} = ANY (%s::bigint[])")  # noqa: S608
+"""The second condition is for the planner: it then looks only into the tables of the ring that hold these rows."""
 
 BY_SEQ = literal(f"SELECT {_COLUMNS} FROM publisher.outbox WHERE seq = ANY (%s) ORDER BY seq")  # noqa: S608
 

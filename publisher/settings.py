@@ -29,6 +29,11 @@ class Settings:
     data_key_secret: str
     pseudonym_secret: str
     manifest_seconds: float
+    oldest_limit_seconds: float
+    metrics_address: str
+    metrics_port: int | None
+    """None: nobody listens."""
+    traces_endpoint: str | None
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:
@@ -41,6 +46,12 @@ class Settings:
             data_key_secret=environ.get("PUBLISHER_DATA_KEY_SECRET") or "platform/data-key",
             pseudonym_secret=environ.get("PUBLISHER_PSEUDONYM_SECRET") or "platform/pseudonym-key",
             manifest_seconds=_seconds(environ, "PUBLISHER_MANIFEST_SECONDS", 10.0),
+            oldest_limit_seconds=_seconds(environ, "PUBLISHER_OLDEST_LIMIT", 300.0),
+            metrics_address=environ.get("PUBLISHER_METRICS_ADDRESS") or "127.0.0.1",
+            metrics_port=_port(environ, "PUBLISHER_METRICS_PORT"),
+            traces_endpoint=environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+            or environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+            or None,
         )
 
     def need_database_url(self) -> str:
@@ -69,3 +80,12 @@ def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
     if not 0.1 <= seconds <= 86_400:
         raise SettingsError(f"{name} is not a number of seconds between 0.1 and 86400: set it, for example, to {default:g}")
     return seconds
+
+
+def _port(environ: Mapping[str, str], name: str) -> int | None:
+    text = environ.get(name)
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65_535:
+        raise SettingsError(f"{name} is not a port between 1 and 65535: set it, for example, to 9464, or not at all")
+    return int(text)

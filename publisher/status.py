@@ -5,14 +5,16 @@ Belongs here: reading and showing counts and ages. Not here: keys or values of a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import cast
 
 import psycopg
 
-from publisher.database import Connection, translate
+from publisher.database import Connection, literal, translate
 from publisher.outbox import RELAY_LOCK
+from publisher.watch.outlook import OLDEST_TRANSACTION
 from publisher.wire import EPOCH_BITS
 
 
@@ -23,6 +25,9 @@ class Status:
     depth: int
     depth_limit: int
     oldest_seconds: float | None
+    oldest_limit_seconds: float
+    disk_bytes: int
+    oldest_transaction_seconds: float
     by_entity: dict[str, int]
     dead_letters: dict[str, int]
     epoch: int
@@ -37,11 +42,18 @@ class Status:
     backfills: dict[str, str]
     k_groups: str
 
+    @property
+    def late(self) -> bool:
+        """Whether the oldest event waits for longer than its limit."""
+        return (self.oldest_seconds or 0.0) > self.oldest_limit_seconds
+
 
 DEPTH_LIMIT = 100_000
+LONG_SECONDS = 600.0
+POLICY = "nothing is dropped: while no relay works it grows on the platform's disk; a full disk fails the platform's writes"
 
 
-def read_status(connection: Connection) -> Status:
+def read_status(connection: Connection, oldest_limit_seconds: float = 300.0) -> Status:
     """Raises InstallError where the publisher is not installed."""
     try:
         one = connection.execute(ONE, {"limit": DEPTH_LIMIT, "high": RELAY_LOCK >> 32, "low": RELAY_LOCK & 0xFFFFFFFF}).fetchone()
@@ -51,11 +63,11 @@ def read_status(connection: Connection) -> Status:
         fills = connection.execute(BACKFILLS).fetchall()
     except psycopg.Error as error:
         raise translate(error, "status") from None
-    (depth, oldest, epoch, reason, relay, claimed, pending, pending_age, closed_at, seq_to, unsent) = cast(
-        "tuple[int, float | None, int, str, bool, int, int, float | None, datetime | None, int | None, int]", one
+    (depth, oldest, disk, transaction, epoch, reason, relay, claimed, pending, pending_age, closed_at, seq_to, unsent) = cast(
+        "tuple[int, float | None, int, float, int, str, bool, int, int, float | None, datetime | None, int | None, int]", one
     )
     return Status(
-        depth=depth, depth_limit=DEPTH_LIMIT, oldest_seconds=oldest, by_entity={str(e): int(str(n)) for e, n in entities},
+        depth=depth, depth_limit=DEPTH_LIMIT, oldest_seconds=oldest, oldest_limit_seconds=oldest_limit_seconds, disk_bytes=disk, oldest_transaction_seconds=transaction, by_entity={str(e): int(str(n)) for e, n in entities},
         dead_letters={str(r): int(str(n)) for r, n in letters}, epoch=epoch, epoch_reason=reason, relay_connected=relay, claimed=claimed,
         pending_ranges=pending, oldest_pending_seconds=pending_age, last_manifest_at=closed_at, last_manifest_seq=seq_to,
         unsent_manifests=unsent, backfills={str(e): str(s) for e, s in fills},
@@ -65,16 +77,21 @@ def read_status(connection: Connection) -> Status:
 
 def show(status: Status) -> str:
     """A table for a terminal."""
+    limit = age(status.oldest_limit_seconds)
     more = "or more " if status.depth >= status.depth_limit else ""
-    waiting = f"{status.depth:,} {more}rows, the oldest for {_age(status.oldest_seconds)}" if status.depth else "none"
+    waiting = f"{status.depth:,} {more}rows, the oldest for {age(status.oldest_seconds)}" if status.depth else "none"
     lines = [
         ("relay", "connected" if status.relay_connected else "NOT RUNNING: start `publisher relay`"),
         ("waiting in the outbox", waiting),
         *((f"  {entity}", f"{count:,}") for entity, count in status.by_entity.items()),
+        ("oldest event", f"LATE: over its limit of {limit}" if status.late else f"within its limit of {limit}"),
+        ("outbox on disk", f"{_size(status.disk_bytes)}; {POLICY}"),
+        ("oldest transaction", _transaction(status)),
         ("claimed, perhaps under way", f"{status.claimed:,}"),
         (
             "dead letters",
-            f"{sum(status.dead_letters.values()):,}" + (": mend, then `publisher replay`" if status.dead_letters else ""),
+            f"{sum(status.dead_letters.values()):,}"
+            + (": `publisher dead-letters` says why; mend, then `publisher replay`" if status.dead_letters else ""),
         ),
         *((f"  {reason}", f"{count:,}") for reason, count in status.dead_letters.items()),
         ("epoch", f"{status.epoch} ({status.epoch_reason})"),
@@ -88,6 +105,11 @@ def show(status: Status) -> str:
     return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
 
 
+def as_json(status: Status) -> str:
+    """The same for a program. Times are ISO 8601 in UTC."""
+    return json.dumps({**asdict(status), "late": status.late}, indent=2, default=datetime.isoformat)
+
+
 def _last_manifest(status: Status) -> str:
     if status.last_manifest_at is None or status.last_manifest_seq is None:
         return "none yet"
@@ -99,10 +121,11 @@ def _pending(status: Status) -> str:
     if not status.pending_ranges:
         return "none"
     hint = ": a transaction older than that still runs, or a row waits" if (status.oldest_pending_seconds or 0) > 60 else ""
-    return f"{status.pending_ranges:,}, the oldest for {_age(status.oldest_pending_seconds)}{hint}"
+    return f"{status.pending_ranges:,}, the oldest for {age(status.oldest_pending_seconds)}{hint}"
 
 
-def _age(seconds: float | None) -> str:
+def age(seconds: float | None) -> str:
+    """As a person says it."""
     if seconds is None:
         return "an unknown time"
     if seconds < 120:
@@ -110,7 +133,19 @@ def _age(seconds: float | None) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-ONE = """
+def _transaction(status: Status) -> str:
+    if status.oldest_transaction_seconds < LONG_SECONDS:
+        return f"of the database server, open for {age(status.oldest_transaction_seconds)}"
+    return f"OPEN for {age(status.oldest_transaction_seconds)}: it keeps ranges open and dead rows in place; pg_stat_activity names it"
+
+
+def _size(size: int) -> str:
+    if size < 10 * 2**20:
+        return f"{size / 2**10:,.0f} KiB"
+    return f"{size / 2**20:,.0f} MiB"
+
+
+ONE = literal(f"""
 WITH e AS (SELECT epoch, reason FROM publisher.epochs ORDER BY epoch DESC LIMIT 1),
 last AS (
   SELECT max(t.closed_at) AS closed_at, max(r.seq_to) AS seq_to FROM publisher.tallies t JOIN publisher.ranges r USING (range)
@@ -118,6 +153,8 @@ last AS (
 SELECT
   (SELECT count(*) FROM (SELECT FROM publisher.outbox LIMIT %(limit)s) w),
   (SELECT extract(epoch FROM clock_timestamp() - captured_at)::float8 FROM publisher.outbox ORDER BY seq LIMIT 1),
+  (SELECT sum(pg_total_relation_size(t.relid))::bigint FROM pg_partition_tree('publisher.outbox') t),
+  {OLDEST_TRANSACTION},
   (SELECT epoch FROM e), (SELECT reason FROM e),
   EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
           AND l.classid::int8 = %(high)s AND l.objid::int8 = %(low)s
@@ -127,7 +164,7 @@ SELECT
   (SELECT extract(epoch FROM clock_timestamp() - min(cut_at))::float8 FROM publisher.ranges WHERE closed_at IS NULL AND seq_to IS NOT NULL),
   (SELECT closed_at FROM last), (SELECT seq_to FROM last),
   (SELECT count(*) FROM publisher.tallies WHERE closed_at IS NOT NULL AND sent_revision IS DISTINCT FROM revision)
-"""
+""")  # noqa: S608
 
 BY_ENTITY = """
 SELECT entity, count(*) FROM (SELECT entity FROM publisher.outbox LIMIT %(limit)s) w GROUP BY entity ORDER BY 2 DESC, 1

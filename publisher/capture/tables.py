@@ -1,6 +1,6 @@
 """The publisher's own tables, in the schema `publisher` of the platform's database.
 
-Belongs here: their DDL and why each is there. Not here: triggers (triggers.py), statements that use them.
+Belongs here: their DDL and why each is there. Not here: triggers (triggers.py), the outbox itself (ring.py), statements that use them.
 
 All of it is idempotent. Nothing here is granted to anybody: the triggers write as their owner, so an application needs no
 right on the outbox, and cannot read it.
@@ -8,24 +8,15 @@ right on the outbox, and cannot read it.
 
 from __future__ import annotations
 
-TABLES = """
+from publisher import ring
+
+_SCHEMA = """
 CREATE SCHEMA IF NOT EXISTS publisher;
 
--- One row an event, in the writer's own transaction. `xid` is how the relay reads each row once (outbox.py); `row` holds
--- the contract's source columns only, encrypted ones as ciphertext.
 CREATE SEQUENCE IF NOT EXISTS publisher.seq AS bigint CACHE 1 NO CYCLE;
-CREATE TABLE IF NOT EXISTS publisher.outbox (
-    seq bigint PRIMARY KEY,
-    xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
-    captured_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    entity text NOT NULL,
-    op text NOT NULL,
-    key text NOT NULL,
-    subject text,
-    row json
-) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_insert_threshold = -1,
-        autovacuum_vacuum_cost_delay = 0);
+"""
 
+_OTHERS = """
 -- The high bits of seq, the cluster that it counts for, and the version of the pseudonym key that makes its codes (epoch.py).
 CREATE TABLE IF NOT EXISTS publisher.epochs (
     epoch integer PRIMARY KEY,
@@ -133,3 +124,5 @@ CREATE TABLE IF NOT EXISTS publisher.captured (
     columns text NOT NULL
 );
 """
+
+TABLES = _SCHEMA + ring.DDL + _OTHERS

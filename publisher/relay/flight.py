@@ -6,13 +6,16 @@ Belongs here: threads, retries, backoff. Not here: what an acknowledgement chang
 from __future__ import annotations
 
 import random
+import threading
 import time
-from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 
 from publisher.relay.pack import Packed
-from publisher.sinks.record import Failure, Sink
+from publisher.sinks.record import Failure, Record, Sink
+from publisher.watch.traces import Tracing
 
 BACKOFF_FIRST_SECONDS = 0.05
 BACKOFF_MOST_SECONDS = 10.0
@@ -23,14 +26,15 @@ class _Attempt:
     packed: Packed
     failures: int = 0
     due: float = 0.0
+    reason: str = ""
 
 
 class Flight:
     """Records between claim and acknowledgement, one a partition."""
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, tracing: Tracing | None = None) -> None:
         self._sink = sink
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="put")
+        self._tracing = tracing or Tracing()
         self._attempts: dict[int, _Attempt] = {}
         self._put: Future[list[Failure]] | None = None
         self._putting: list[_Attempt] = []
@@ -63,7 +67,10 @@ class Flight:
         if not self._putting:
             return False
         records = [attempt.packed.record for attempt in self._putting]
-        self._put = self._pool.submit(self._sink.put, records)
+        put: Future[list[Failure]] = Future()
+        self._put = put
+        # A daemon, unlike a pool's thread: a put that hangs must not keep a process that was told to stop.
+        threading.Thread(target=self._run, args=(put, records), name="put", daemon=True).start()
         return True
 
     def finish(self, timeout: float) -> list[Packed] | None:
@@ -92,13 +99,34 @@ class Flight:
             return None
         return max(0.0, min(attempt.due for attempt in self._attempts.values()) - time.monotonic())
 
-    def shut(self) -> None:
-        """Ends the thread; a put that runs is awaited."""
-        self._pool.shutdown(wait=True)
+    def failing(self) -> dict[str, int]:
+        """How many partitions wait for another turn, by why their last one failed."""
+        return Counter(attempt.reason for attempt in self._attempts.values() if attempt.failures)
+
+    def shut(self, enough: Callable[[], bool] = lambda: False) -> None:
+        """Awaits a put that runs, until that is `enough`: its records are then neither acknowledged nor failed, and stay claimed."""
+        while self._put is not None and not wait([self._put], 0.05).done and not enough():
+            pass
+
+    def _run(self, put: Future[list[Failure]], records: list[Record]) -> None:
+        try:
+            with self._tracing.span("relay.put") as span:
+                failures = self._sink.put(records)
+                if span.wanted:
+                    span.say(
+                        {"records": len(records), "bytes": sum(len(record.data) for record in records), "failed": len(failures)}
+                    )
+                    if failures:
+                        span.say({"reasons": sorted({failure.reason for failure in failures})})
+        except BaseException as error:  # noqa: BLE001 (raised again by whoever asks for the result)
+            put.set_exception(error)
+        else:
+            put.set_result(failures)
 
     def _later(self, attempt: _Attempt, reason: str) -> None:
         """Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/"""
         attempt.failures += 1
+        attempt.reason = reason
         ceiling = min(BACKOFF_MOST_SECONDS, BACKOFF_FIRST_SECONDS * 2 ** min(attempt.failures, 16))
         attempt.due = time.monotonic() + random.uniform(0, ceiling)  # noqa: S311
         self.retries += 1

@@ -8,23 +8,27 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass, field
 from enum import Enum
 
-from publisher import deadletters, epoch, outbox
+from publisher import deadletters, epoch, outbox, ring
 from publisher.database import Connection
 from publisher.deadletters import DeadLetter
 from publisher.errors import SettingsError
 from publisher.outbox import OutboxReader
 from publisher.relay.bookkeeping import commit_round
 from publisher.relay.flight import Flight
+from publisher.relay.grace import Grace
 from publisher.relay.judging import Judge
 from publisher.relay.manifests import Manifests
-from publisher.relay.pack import FLIGHT_LIMIT, Packed, Waiting
+from publisher.relay.pack import FLIGHT_LIMIT, Waiting
 from publisher.relay.recovery import recover
 from publisher.relay.releases import ReleaseSet
+from publisher.relay.telling import Summary, Telling
 from publisher.risk import store as risk
 from publisher.sinks.record import Sink
+from publisher.watch.outlook import Lookout
+from publisher.watch.traces import Tracing
+from publisher.watch.vitals import State, Vitals
 
 logger = logging.getLogger("publisher.relay")
 
@@ -37,9 +41,7 @@ POLL_MOST_SECONDS = 0.05
 """An idle relay looks 20 times a second: one trivial statement. NOTIFY would serialise the platform's commits (its queue lock)."""
 
 TICK_SECONDS = 0.2
-REPORT_SECONDS = 10.0
-STOP_GRACE_SECONDS = 10.0
-"""How long a relay that is told to stop repeats failed records. What is left stays claimed, and its successor repeats it."""
+RECYCLE_SECONDS = 1.0
 
 
 class Until(Enum):
@@ -48,21 +50,6 @@ class Until(Enum):
     STOPPED = "stopped"
     SENT = "sent"
     ACCOUNTED = "accounted"
-
-
-@dataclass
-class Summary:
-    """What a run did, in counts."""
-
-    events: int = 0
-    records: int = 0
-    bytes: int = 0
-    manifests: int = 0
-    dead_letters: int = 0
-    retries: int = 0
-    repeated: int = 0
-    epoch: int = 0
-    failures: dict[str, int] = field(default_factory=dict)
 
 
 class Relay:
@@ -76,12 +63,18 @@ class Relay:
         *,
         manifest_seconds: float = 10.0,
         stop: threading.Event | None = None,
+        vitals: Vitals | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._connection = connection
         self._releases = releases
         self._digest = releases.digest
         self._stop = stop or threading.Event()
-        self._flight = Flight(sink)
+        self._grace = Grace(self._stop)
+        self._tell = Telling(vitals or Vitals(releases.contracts), tracing or Tracing())
+        self._vitals = self._tell.vitals
+        self._lookout = Lookout(connection, self._vitals)
+        self._flight = Flight(sink, tracing)
         self._waiting = Waiting()
         self._letters: list[DeadLetter] = []
         self._reader = OutboxReader(connection)
@@ -90,8 +83,8 @@ class Relay:
         self._skip: set[int] = set()
         self._upto = 0
         self._ticked = 0.0
-        self._reported = time.monotonic()
-        self.summary = Summary()
+        self._recycled = time.monotonic()
+        self.summary: Summary = self._tell.summary
 
     def run(self, until: Until = Until.STOPPED) -> Summary:
         """Works until told to stop, or until what was committed before the call is sent (and accounted for by manifests).
@@ -101,12 +94,14 @@ class Relay:
         try:
             self.begin(until)
             pause = POLL_FIRST_SECONDS
+            self._vitals.is_now(State.WORKING)
             while not self._stop.is_set() and not self._finished(until):
+                self._vitals.turned()
                 pause = self.step(pause)
             self._end()
         finally:
-            self._flight.shut()
-            self._report(final=True)
+            self._flight.shut(self._grace.over)
+            self._tell.report(self._waiting.count, final=True)
         return self.summary
 
     def begin(self, until: Until = Until.STOPPED) -> None:
@@ -121,13 +116,14 @@ class Relay:
                 f"the contracts name pseudonym key {named}, and {in_use} is in use: `publisher keys rotate` begins the next one"
             )
         known = epoch.current(self._connection)
-        self.summary.epoch = known[0] if known else 0
+        self.summary.epoch = self._vitals.epoch = known[0] if known else 0
         self._use(risk.latest(self._connection))
         deadletters.put_back(self._connection)
         self._judge = Judge(self._releases.release, deadletters.dead_keys(self._connection))
         recovered = recover(self._connection, self._releases)
         self._skip = {event.seq for packed in recovered for event in packed.events}
         self.summary.repeated = len(self._skip)
+        self._vitals.repeated += len(self._skip)
         self._flight.add(recovered)
         self._flight.start()
         self._upto = self._manifests.cut_now() if until is Until.ACCOUNTED else outbox.last_seq(self._connection)
@@ -167,7 +163,7 @@ class Relay:
         if self._skip:
             claimed = self._skip
             rows, self._skip = [r for r in rows if r.seq not in claimed], claimed.difference(r.seq for r in rows)
-        events, letters = self._judge.judge(rows)
+        events, letters = self._tell.page(rows, self._judge.judge)
         self._waiting.add(events, self._digest)
         self._letters += letters
         return True
@@ -181,10 +177,13 @@ class Relay:
             [] if self._stop.is_set() else self._waiting.pack(self._flight.partitions, FLIGHT_LIMIT - self._flight.size_bytes)
         )
         letters, self._letters = self._letters, []
-        commit_round(self._connection, done=done, letters=letters, claimed=packed)
+        with self._tell.round(done, letters, packed):
+            commit_round(self._connection, done=done, letters=letters, claimed=packed)
         self._flight.add(packed)
         self._flight.start()
-        self._count(done, letters)
+        self._tell.counted(done, letters, self._flight)
+        for one in done:
+            self._manifests.acknowledged(one.manifests)
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -195,8 +194,11 @@ class Relay:
         # Rows of a key go back only while none of its rows is half read: they must come before those.
         if self._judge.has_dead and self._reader.at_rest and not self._letters:
             self._judge.revive(deadletters.put_back(self._connection))
-        if now - self._reported >= REPORT_SECONDS:
-            self._report()
+        if now - self._recycled >= RECYCLE_SECONDS:
+            self._recycled = now
+            ring.recycle(self._connection)
+        self._lookout.turn()
+        self._tell.report(self._waiting.count)
 
     def _rest(self, pause: float) -> None:
         due = self._flight.seconds_to_next()
@@ -214,41 +216,11 @@ class Relay:
 
     def _end(self) -> None:
         """Sees what is on its way home, for a while; the rest stays claimed."""
-        deadline = time.monotonic() + STOP_GRACE_SECONDS
-        while self._flight.partitions and time.monotonic() < deadline:
+        self._grace.begin()
+        while self._flight.partitions and not self._grace.over():
+            self._vitals.turned()
             self._turn(0.1)
             if self._flight.idle and not self._flight.start():
                 time.sleep(0.01)
         left = len(self._flight.partitions)
         logger.info("relay stopped", extra={"fields": {"claimed_partitions": left, "events": self.summary.events}})
-
-    def _count(self, done: list[Packed], letters: list[DeadLetter]) -> None:
-        summary = self.summary
-        for packed in done:
-            summary.records += 1
-            summary.bytes += len(packed.record.data)
-            summary.events += len(packed.events)
-            summary.manifests += len(packed.manifests)
-            self._manifests.acknowledged(packed.manifests)
-        for letter in letters:
-            if not letter.waits:
-                fields = {
-                    "entity": letter.entity,
-                    "op": letter.op,
-                    "seq": letter.seq,
-                    "reason": letter.reason,
-                    "field_names": letter.fields,
-                }
-                logger.warning("dead letter", extra={"fields": fields})
-        summary.dead_letters += len(letters)
-        summary.retries = self._flight.retries
-        summary.failures = dict(self._flight.reasons)
-
-    def _report(self, final: bool = False) -> None:
-        self._reported = time.monotonic()
-        s = self.summary
-        fields = {
-            "events": s.events, "records": s.records, "bytes": s.bytes, "manifests": s.manifests, "dead_letters": s.dead_letters,
-            "retries": s.retries, "failures": s.failures, "waiting": self._waiting.count,
-        }  # fmt: skip
-        logger.info("relay totals" if final else "relay progress", extra={"fields": fields})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import boto3
@@ -18,10 +19,15 @@ from publisher.database import Connection, connect, reason_of, translate
 from publisher.errors import SettingsError, TransientError
 from publisher.keys import LocalKeyring, aws_keyring
 from publisher.relay.lock import wait_for_lock
-from publisher.relay.loop import Relay, Summary, Until
+from publisher.relay.loop import Relay, Until
 from publisher.relay.releases import ReleaseSet, load_release_set
+from publisher.relay.telling import Summary
 from publisher.settings import Settings
 from publisher.sinks.kinesis import KinesisSink, kinesis_client
+from publisher.watch.outlook import Lookout
+from publisher.watch.server import served
+from publisher.watch.traces import traced
+from publisher.watch.vitals import State, Vitals
 
 logger = logging.getLogger("publisher.relay")
 
@@ -72,25 +78,46 @@ def run_relay(settings: Settings, stop: threading.Event, *, once: bool = False, 
     sink = make_sink(settings)
     until = Until.ACCOUNTED if drain else Until.SENT if once else Until.STOPPED
     losses, worked = 0, False
-    while not stop.is_set():
-        try:
-            with connect(url, "relay") as connection:
-                _become_relay(connection, stop, until)
-                worked = True
-                relay = Relay(connection, keys.release_set, sink, manifest_seconds=settings.manifest_seconds, stop=stop)
-                return relay.run(until)
-        except (psycopg.Error, TransientError) as error:
-            known = translate(error, "relay") if isinstance(error, psycopg.Error) else error
-            if until is not Until.STOPPED or not worked or not isinstance(known, TransientError):
-                raise known from None
-            losses += 1
-            reason = reason_of(error) if isinstance(error, psycopg.Error) else str(error)
-            logger.warning("session lost: starting again", extra={"fields": {"reason": reason, "losses": losses}})
-            stop.wait(random.uniform(0.1, min(10.0, 0.2 * 2 ** min(losses, 6))))  # noqa: S311
+    # Only a relay that stays is watched: a drain beside it must not ask for its port.
+    port = settings.metrics_port if until is Until.STOPPED else None
+    vitals = Vitals(keys.release_set.contracts, watched=port is not None)
+    with ExitStack() as stack:
+        tracing = stack.enter_context(traced(settings.traces_endpoint))
+        if port is not None:
+            stack.enter_context(
+                served(vitals, address=settings.metrics_address, port=port, limit_seconds=settings.oldest_limit_seconds)
+            )
+        while not stop.is_set():
+            vitals.turned()
+            try:
+                with connect(url, "relay") as connection:
+                    _become_relay(connection, stop, until, vitals)
+                    worked = True
+                    relay = Relay(
+                        connection, keys.release_set, sink, manifest_seconds=settings.manifest_seconds, stop=stop,
+                        vitals=vitals, tracing=tracing,
+                    )  # fmt: skip
+                    return relay.run(until)
+            except (psycopg.Error, TransientError) as error:
+                known = translate(error, "relay") if isinstance(error, psycopg.Error) else error
+                if until is not Until.STOPPED or not worked or not isinstance(known, TransientError):
+                    raise known from None
+                losses += 1
+                vitals.is_now(State.LOST)
+                reason = reason_of(error) if isinstance(error, psycopg.Error) else str(error)
+                logger.warning("session lost: starting again", extra={"fields": {"reason": reason, "losses": losses}})
+                stop.wait(random.uniform(0.1, min(10.0, 0.2 * 2 ** min(losses, 6))))  # noqa: S311
     return Summary()
 
 
-def _become_relay(connection: Connection, stop: threading.Event, until: Until) -> None:
+def _become_relay(connection: Connection, stop: threading.Event, until: Until, vitals: Vitals) -> None:
+    lookout = Lookout(connection, vitals)
+
+    def standing_by() -> None:
+        vitals.is_now(State.STANDBY)
+        lookout.turn()
+
     patience = None if until is Until.STOPPED else LOCK_PATIENCE_SECONDS
-    if not wait_for_lock(connection, stop, patience) and not stop.is_set():
+    if not wait_for_lock(connection, stop, patience, standing_by) and not stop.is_set():
         raise TransientError("another relay works on this database: stop it, or use `publisher manifest` beside it")
+    vitals.is_now(State.STARTING)

@@ -72,7 +72,9 @@ def arrived(cloud: Emulator, environment: Mapping[str, str]) -> list[dict[str, A
 
 
 def test_the_commands_are_these() -> None:
-    assert sorted(cli.commands) == ["backfill", "contracts", "install", "keys", "manifest", "relay", "replay", "risk", "status"]
+    assert sorted(cli.commands) == [
+        "backfill", "contracts", "dead-letters", "install", "keys", "manifest", "relay", "replay", "risk", "status",
+    ]  # fmt: skip
     assert {parameter.opts[-1] for parameter in cli.commands["relay"].params} == {"--once", "--drain"}
     assert {parameter.opts[-1] for parameter in cli.commands["install"].params} == {"--check", "--new-epoch"}
 
@@ -152,7 +154,7 @@ def test_wrong_use_gets_one_sentence(
 
 
 def test_an_uninstalled_database_says_what_to_run(environment: dict[str, str], platform_database: str) -> None:
-    for command in (["status"], ["relay", "--once"], ["backfill", "creditors"], ["replay"], ["manifest"]):
+    for command in (["status"], ["dead-letters"], ["relay", "--once"], ["backfill", "creditors"], ["replay"], ["manifest"]):
         done = run({**environment, "PLATFORM_DATABASE_URL": platform_database}, *command)
         assert done.returncode == 1, command
         assert "publisher install" in done.stderr, command

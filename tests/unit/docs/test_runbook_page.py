@@ -157,6 +157,8 @@ def test_the_defaults_of_variables_are_those_of_the_code() -> None:
     assert said["PUBLISHER_DATA_KEY_SECRET"] == settings.data_key_secret
     assert said["PUBLISHER_PSEUDONYM_SECRET"] == settings.pseudonym_secret
     assert float(said["PUBLISHER_MANIFEST_SECONDS"]) == settings.manifest_seconds
+    assert float(said["PUBLISHER_OLDEST_LIMIT"]) == settings.oldest_limit_seconds
+    assert said["PUBLISHER_METRICS_ADDRESS"] == settings.metrics_address
     assert said["AWS_DEFAULT_REGION"] == settings.region
 
 

@@ -57,3 +57,15 @@ def test_database_errors_are_told_by_class_and_code() -> None:
 def test_names_are_quoted() -> None:
     assert ident('a"b') == '"a""b"'
     assert quoted("it's") == "'it''s'"
+
+
+@pytest.mark.parametrize("value", ["no", "0", "65536", "-1", "1.5", "²"])
+def test_an_unusable_port_is_refused(value: str) -> None:
+    with pytest.raises(SettingsError, match="PUBLISHER_METRICS_PORT is not a port"):
+        Settings.read({"PUBLISHER_METRICS_PORT": value})
+
+
+def test_nobody_listens_unless_told_to() -> None:
+    settings = Settings.read({})
+    assert (settings.metrics_port, settings.metrics_address, settings.oldest_limit_seconds) == (None, "127.0.0.1", 300.0)
+    assert settings.traces_endpoint is None
