@@ -25,6 +25,7 @@ from publisher.contracts.history import approved_in_words, signed_versions
 from publisher.contracts.release_command import contracts_history, contracts_release
 from publisher.database import translate
 from publisher.epoch import raise_epoch
+from publisher.erasure.command import erase_command
 from publisher.errors import ContractError, PublisherError, SettingsError, TransientError
 from publisher.keys_command import keys_group
 from publisher.logs import configure
@@ -48,6 +49,7 @@ def contracts() -> None:
 
 for command in (contracts_diff, contracts_history, contracts_lock, contracts_release):
     contracts.add_command(command)
+cli.add_command(erase_command)
 cli.add_command(keys_group)
 cli.add_command(risk_command)
 

@@ -82,8 +82,11 @@ CREATE TABLE IF NOT EXISTS publisher.dead_letters (
     fields text[] NOT NULL,
     state text NOT NULL CHECK (state IN ('parked', 'waiting', 'requeued', 'sent', 'superseded')),
     parked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    resolved_at timestamptz
+    resolved_at timestamptz,
+    subject text
 );
+-- Whom it is about, so that an erasure finds it when its row is gone.
+ALTER TABLE publisher.dead_letters ADD COLUMN IF NOT EXISTS subject text;
 CREATE INDEX IF NOT EXISTS dead_letters_open ON publisher.dead_letters (entity, key)
     WHERE state IN ('parked', 'waiting', 'requeued');
 CREATE TABLE IF NOT EXISTS publisher.parked (LIKE publisher.outbox INCLUDING DEFAULTS);
@@ -124,6 +127,23 @@ CREATE TABLE IF NOT EXISTS publisher.backfills (
     started_at timestamptz,
     finished_at timestamptz
 );
+
+-- Who was erased (erasure/): `subject` is the platform's key until the relay has purged, `person` a keyed digest of it for good.
+CREATE TABLE IF NOT EXISTS publisher.erasures (
+    erasure bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    entity text NOT NULL,
+    namespace text NOT NULL,
+    entities text[] NOT NULL,
+    subject text,
+    person bytea NOT NULL,
+    seq_from bigint NOT NULL,
+    seq_to bigint NOT NULL,
+    events jsonb NOT NULL,
+    asked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    settled_at timestamptz,
+    purged jsonb
+);
+CREATE INDEX IF NOT EXISTS erasures_open ON publisher.erasures (erasure) WHERE settled_at IS NULL;
 
 -- What a captured table looked like: a rewrite of it fires no trigger, and is found by comparison.
 CREATE TABLE IF NOT EXISTS publisher.captured (

@@ -14,9 +14,11 @@ from enum import Enum
 from publisher import deadletters, epoch, outbox
 from publisher.database import Connection
 from publisher.deadletters import DeadLetter
+from publisher.erasure.remembered import load_erased
 from publisher.errors import SettingsError
 from publisher.outbox import OutboxReader
 from publisher.relay.bookkeeping import commit_round
+from publisher.relay.erasures import carry_out
 from publisher.relay.flight import Flight
 from publisher.relay.judging import Judge
 from publisher.relay.manifests import Manifests
@@ -84,6 +86,7 @@ class Relay:
         self._flight = Flight(sink)
         self._waiting = Waiting()
         self._letters: list[DeadLetter] = []
+        self._dropped: list[int] = []
         self._reader = OutboxReader(connection)
         self._judge = Judge(releases.release, {})
         self._manifests = Manifests(connection, releases.contracts, manifest_seconds)
@@ -128,7 +131,8 @@ class Relay:
         self.summary.epoch = known[0] if known else 0
         self._use(risk.latest(self._connection))
         deadletters.put_back(self._connection)
-        self._judge = Judge(self._releases.release, deadletters.dead_keys(self._connection))
+        erased = load_erased(self._connection, self._releases.contracts, self._releases.keyring)
+        self._judge = Judge(self._releases.release, deadletters.dead_keys(self._connection), erased)
         recovered = recover(self._connection, self._releases)
         self._skip = {event.seq for packed in recovered for event in packed.events}
         self.summary.repeated = len(self._skip)
@@ -154,6 +158,11 @@ class Relay:
         if self._waiting.size_bytes >= AHEAD_BYTES:
             return False
         rows = self._reader.read(PAGE_ROWS)
+        if self._reader.erasures:
+            gone = carry_out(self._connection, self._releases, self._flight, self._waiting, self._judge, self._letters)
+            self._reader.erasures = False
+            self._letters = [letter for letter in self._letters if letter.seq not in gone]
+            rows = [row for row in rows if row.seq not in gone]
         if not rows:
             return False
         if self._reader.coarsening != self._releases.coarsening:
@@ -161,9 +170,10 @@ class Relay:
         if self._skip:
             claimed = self._skip
             rows, self._skip = [r for r in rows if r.seq not in claimed], claimed.difference(r.seq for r in rows)
-        events, letters = self._judge.judge(rows)
+        events, letters, dropped = self._judge.judge(rows)
         self._waiting.add(events, self._digest)
         self._letters += letters
+        self._dropped += dropped
         return True
 
     def _turn(self, timeout: float) -> None:
@@ -175,7 +185,8 @@ class Relay:
             [] if self._stop.is_set() else self._waiting.pack(self._flight.partitions, FLIGHT_LIMIT - self._flight.size_bytes)
         )
         letters, self._letters = self._letters, []
-        commit_round(self._connection, done=done, letters=letters, claimed=packed)
+        dropped, self._dropped = self._dropped, []
+        commit_round(self._connection, done=done, letters=letters, claimed=packed, dropped=dropped)
         self._flight.add(packed)
         self._flight.start()
         self._count(done, letters)
@@ -200,7 +211,7 @@ class Relay:
             self._stop.wait(pause if due is None else min(pause, due))
 
     def _finished(self, until: Until) -> bool:
-        if until is Until.STOPPED or not self._reader.passes or self._letters:
+        if until is Until.STOPPED or not self._reader.passes or self._letters or self._dropped:
             return False
         if until is Until.ACCOUNTED:
             return self._manifests.accounted()

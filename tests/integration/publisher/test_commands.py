@@ -72,7 +72,18 @@ def arrived(cloud: Emulator, environment: Mapping[str, str]) -> list[dict[str, A
 
 
 def test_the_commands_are_these() -> None:
-    assert sorted(cli.commands) == ["backfill", "contracts", "install", "keys", "manifest", "relay", "replay", "risk", "status"]
+    assert sorted(cli.commands) == [
+        "backfill",
+        "contracts",
+        "erase",
+        "install",
+        "keys",
+        "manifest",
+        "relay",
+        "replay",
+        "risk",
+        "status",
+    ]
     assert {parameter.opts[-1] for parameter in cli.commands["relay"].params} == {"--once", "--drain"}
     assert {parameter.opts[-1] for parameter in cli.commands["install"].params} == {"--check", "--new-epoch"}
 
