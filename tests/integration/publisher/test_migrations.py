@@ -164,3 +164,16 @@ def test_sql_that_is_only_printed_cannot_be_installed(migrations: Migrations) ->
     migrations.add(INSTALL)
     with pytest.raises(SettingsError, match="--sql"):
         migrations.run(sql=True, revision="0003:0099")
+
+
+def test_a_released_column_must_not_go_before_capture_forgets_it_and_a_withheld_one_may(captured: str) -> None:
+    """Why a column changes in steps: docs/platforms.md."""
+    with psycopg.connect(captured, autocommit=True) as connection:
+        platform = Platform(connection)
+        creditor = platform.creditor()
+        platform.sql("ALTER TABLE creditors DROP COLUMN contact_email")
+        platform.sql("UPDATE creditors SET sector = 'card' WHERE id = %s", creditor)
+        assert [row.op for row in platform.outbox()] == ["insert", "update"]
+        platform.sql("ALTER TABLE creditors RENAME sector TO branch")
+        with pytest.raises(psycopg.errors.UndefinedColumn):
+            platform.sql("UPDATE creditors SET branch = 'bank' WHERE id = %s", creditor)
