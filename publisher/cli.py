@@ -30,6 +30,7 @@ from publisher.errors import ContractError, PublisherError, SettingsError, Trans
 from publisher.keys_command import keys_group
 from publisher.logs import configure
 from publisher.outbox import try_lock
+from publisher.relay import mark
 from publisher.relay.judging import fault_of
 from publisher.relay.run import make_keyring, run_relay
 from publisher.risk.command import risk_command
@@ -107,6 +108,8 @@ def install(check: bool, new_epoch: bool) -> None:
         if new_epoch and not try_lock(connection):
             raise TransientError("a relay works on this database with the old numbers: stop it, then give --new-epoch again")
         raised = raise_epoch(connection, "the runbook: publisher install --new-epoch") if new_epoch else done.epoch
+        if new_epoch:
+            mark.forget(connection)
         due = backfilling.due(connection) if new_epoch else list(done.backfill_due)
     written = f"triggers written for {', '.join(done.written)}" if done.written else "all triggers were there already"
     click.echo(f"epoch {raised}; {written}.")

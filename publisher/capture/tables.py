@@ -145,6 +145,13 @@ CREATE TABLE IF NOT EXISTS publisher.erasures (
 );
 CREATE INDEX IF NOT EXISTS erasures_open ON publisher.erasures (erasure) WHERE settled_at IS NULL;
 
+-- What this database wrote on the stream (relay/mark.py): a copy of it knows none that was written since.
+CREATE TABLE IF NOT EXISTS publisher.marks (
+    mark bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    token text NOT NULL,
+    written_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
 -- What a captured table looked like: a rewrite of it fires no trigger, and is found by comparison.
 CREATE TABLE IF NOT EXISTS publisher.captured (
     relation oid PRIMARY KEY,

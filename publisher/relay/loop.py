@@ -22,6 +22,7 @@ from publisher.relay.erasures import carry_out
 from publisher.relay.flight import Flight
 from publisher.relay.judging import Judge
 from publisher.relay.manifests import Manifests
+from publisher.relay.mark import BEAT_SECONDS, Mark
 from publisher.relay.pack import FLIGHT_LIMIT, Packed, Waiting
 from publisher.relay.recovery import recover
 from publisher.relay.releases import ReleaseSet
@@ -78,8 +79,11 @@ class Relay:
         *,
         manifest_seconds: float = 10.0,
         stop: threading.Event | None = None,
+        mark: Mark | None = None,
     ) -> None:
         self._connection = connection
+        self._mark = mark
+        self._beaten = float("-inf")
         self._releases = releases
         self._digest = releases.digest
         self._stop = stop or threading.Event()
@@ -118,6 +122,8 @@ class Relay:
         return self.summary
 
     def _begin(self, until: Until) -> None:
+        if self._mark is not None:
+            self._mark.check(self._connection)
         why = epoch.disagreement(self._connection)
         if why is not None:
             raised = epoch.raise_epoch(self._connection, why)
@@ -130,6 +136,7 @@ class Relay:
         known = epoch.current(self._connection)
         self.summary.epoch = known[0] if known else 0
         self._use(risk.latest(self._connection))
+        self._beat(time.monotonic())
         deadletters.put_back(self._connection)
         erased = load_erased(self._connection, self._releases.contracts, self._releases.keyring)
         self._judge = Judge(self._releases.release, deadletters.dead_keys(self._connection), erased)
@@ -196,12 +203,18 @@ class Relay:
         if now - self._ticked < TICK_SECONDS:
             return
         self._ticked = now
+        self._beat(now)
         self._waiting.add(self._manifests.due(now), self._digest)
         # Rows of a key go back only while none of its rows is half read: they must come before those.
         if self._judge.has_dead and self._reader.at_rest and not self._letters:
             self._judge.revive(deadletters.put_back(self._connection))
         if now - self._reported >= REPORT_SECONDS:
             self._report()
+
+    def _beat(self, now: float) -> None:
+        if self._mark is not None and now - self._beaten >= BEAT_SECONDS:
+            self._mark.beat(self._connection)
+            self._beaten = now
 
     def _rest(self, pause: float) -> None:
         due = self._flight.seconds_to_next()

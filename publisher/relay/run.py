@@ -19,6 +19,7 @@ from publisher.errors import SettingsError, TransientError
 from publisher.keys import LocalKeyring, aws_keyring
 from publisher.relay.lock import wait_for_lock
 from publisher.relay.loop import Relay, Summary, Until
+from publisher.relay.mark import Mark
 from publisher.relay.releases import ReleaseSet, load_release_set
 from publisher.settings import Settings
 from publisher.sinks.kinesis import KinesisSink, kinesis_client
@@ -70,6 +71,7 @@ def run_relay(settings: Settings, stop: threading.Event, *, once: bool = False, 
     settings.need_stream()
     keys = make_keyring(settings)
     sink = make_sink(settings)
+    mark = Mark(kinesis_client(settings.region), settings.need_stream())
     until = Until.ACCOUNTED if drain else Until.SENT if once else Until.STOPPED
     losses, worked = 0, False
     while not stop.is_set():
@@ -77,7 +79,8 @@ def run_relay(settings: Settings, stop: threading.Event, *, once: bool = False, 
             with connect(url, "relay") as connection:
                 _become_relay(connection, stop, until)
                 worked = True
-                relay = Relay(connection, keys.release_set, sink, manifest_seconds=settings.manifest_seconds, stop=stop)
+                seconds = settings.manifest_seconds
+                relay = Relay(connection, keys.release_set, sink, manifest_seconds=seconds, stop=stop, mark=mark)
                 return relay.run(until)
         except (psycopg.Error, TransientError) as error:
             known = translate(error, "relay") if isinstance(error, psycopg.Error) else error
