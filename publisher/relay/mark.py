@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -36,7 +37,7 @@ OVERTAKEN = (
 class Mark:
     """The tag of this database on one stream."""
 
-    def __init__(self, client: KinesisClient, stream: str) -> None:
+    def __init__(self, client: Callable[[], KinesisClient], stream: str) -> None:
         self._client = client
         self._stream = stream
         self._forbidden = False
@@ -61,14 +62,16 @@ class Mark:
             if self._unwritten is None:
                 self._unwritten = secrets.token_hex(16)
                 connection.execute(REMEMBER, {"token": self._unwritten, "there": there})
-            self._client.add_tags_to_stream(StreamName=self._stream, Tags={tag_of(connection): self._unwritten})
+            client = self._client()
+            client.add_tags_to_stream(StreamName=self._stream, Tags={tag_of(connection): self._unwritten})
             self._unwritten = None
         except (ClientError, BotoCoreError) as error:
             self._failed(error)
 
     def _known(self, connection: Connection) -> str | None:
         tag = tag_of(connection)
-        answer = self._client.list_tags_for_stream(StreamName=self._stream, Limit=50)
+        client = self._client()
+        answer = client.list_tags_for_stream(StreamName=self._stream, Limit=50)
         there = next((each["Value"] for each in answer["Tags"] if each["Key"] == tag), None)
         if there is not None:
             row = connection.execute(KNOWN, [there]).fetchone()

@@ -9,6 +9,7 @@ import logging
 import random
 import threading
 from dataclasses import dataclass
+from functools import partial
 
 import boto3
 import psycopg
@@ -20,6 +21,7 @@ from publisher.keys import LocalKeyring, aws_keyring
 from publisher.relay.lock import wait_for_lock
 from publisher.relay.loop import Relay, Summary, Until
 from publisher.relay.mark import Mark
+from publisher.relay.pack import RECORD_LIMIT
 from publisher.relay.releases import ReleaseSet, load_release_set
 from publisher.settings import Settings
 from publisher.sinks.kinesis import KinesisSink, kinesis_client
@@ -57,8 +59,9 @@ def make_keyring(settings: Settings) -> Keys:
 
 def make_sink(settings: Settings) -> KinesisSink:
     """Raises SettingsError or TransientError when the stream cannot be used."""
-    sink = KinesisSink(kinesis_client(settings.region), settings.need_stream())
-    sink.check()
+    sink = KinesisSink(kinesis_client(settings.region), settings.need_stream(), partial(kinesis_client, settings.region))
+    limits = sink.check(RECORD_LIMIT)
+    logger.info("stream", extra={"fields": {"shards": limits.shards, "record_kib": limits.record_kib}})
     return sink
 
 
@@ -71,7 +74,7 @@ def run_relay(settings: Settings, stop: threading.Event, *, once: bool = False, 
     settings.need_stream()
     keys = make_keyring(settings)
     sink = make_sink(settings)
-    mark = Mark(kinesis_client(settings.region), settings.need_stream())
+    mark = Mark(lambda: sink.client, settings.need_stream())
     until = Until.ACCOUNTED if drain else Until.SENT if once else Until.STOPPED
     losses, worked = 0, False
     while not stop.is_set():

@@ -193,7 +193,8 @@ def test_a_signal_ends_the_relay_with_nothing_under_way(
         process.kill()
     assert application.sql("SELECT count(*) FROM publisher.claims") == [(0,)]
     log = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
-    assert log[0]["message"] == "relay started"
+    assert [line["message"] for line in log[:2]] == ["stream", "relay started"]
+    assert log[0]["shards"] == 2
     assert log[-1]["message"] == "relay totals"
     assert run(environment, "relay", "--once").returncode == 0
     assert len([e for e in arrived(cloud, environment) if e["entity"] == "creditors"]) == 120

@@ -48,7 +48,7 @@ def mark(cloud: Emulator, prefix: str, monkeypatch: pytest.MonkeyPatch) -> Mark:
     client = kinesis_client("eu-west-2")
     client.create_stream(StreamName=f"{prefix}-stream", ShardCount=1)
     client.get_waiter("stream_exists").wait(StreamName=f"{prefix}-stream", WaiterConfig={"Delay": 1, "MaxAttempts": 30})
-    return Mark(client, f"{prefix}-stream")
+    return Mark(lambda: client, f"{prefix}-stream")
 
 
 @dataclass
@@ -194,7 +194,7 @@ def test_a_relay_without_the_right_to_the_mark_works_and_says_once_what_it_lacks
         raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "ListTagsForStream")
 
     monkeypatch.setattr(logging.getLogger("publisher"), "propagate", True)
-    monkeypatch.setattr(mark._client, "list_tags_for_stream", refused)
+    monkeypatch.setattr(mark._client(), "list_tags_for_stream", refused)
     assert len(original.relay()) == 1
     said = [record for record in caplog.records if "mark" in record.getMessage()]
     assert len(said) == 1
@@ -210,7 +210,7 @@ def test_a_stream_that_does_not_take_the_mark_for_long_stops_nobody(
     with connect(original.server.url(NAME), "test") as connection:
         before = connection.execute("SELECT count(*) FROM publisher.marks").fetchone()
         with monkeypatch.context() as broken:
-            broken.setattr(mark._client, "add_tags_to_stream", unreachable)
+            broken.setattr(mark._client(), "add_tags_to_stream", unreachable)
             for _ in range(50):
                 mark.beat(connection)
         assert before == (1,)
