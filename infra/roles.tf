@@ -48,7 +48,7 @@ resource "aws_iam_role" "publisher" {
 data "aws_iam_policy_document" "publisher" {
   statement {
     sid       = "PutIntoTheStream"
-    actions   = ["kinesis:DescribeStreamSummary", "kinesis:PutRecords"]
+    actions   = ["kinesis:DescribeStreamSummary", "kinesis:PutRecords", "kinesis:ListTagsForStream", "kinesis:AddTagsToStream"]
     resources = [aws_kinesis_stream.events.arn]
   }
   statement {

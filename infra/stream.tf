@@ -13,6 +13,11 @@ resource "aws_kinesis_stream" "events" {
   stream_mode_details {
     stream_mode = var.shards == null ? "ON_DEMAND" : "PROVISIONED"
   }
+
+  # The publisher keeps its mark there: which database published last.
+  lifecycle {
+    ignore_changes = [tags]
+  }
 }
 
 resource "aws_cloudwatch_log_group" "firehose" {

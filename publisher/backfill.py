@@ -165,6 +165,6 @@ UPDATE publisher.backfills SET position = %(last)s, rows = rows + %(rows)s WHERE
 """
 
 FINISH = """
-UPDATE publisher.backfills SET position = coalesce(%(last)s, position), rows = rows + %(rows)s, finished_at = clock_timestamp(), due = NULL
+UPDATE publisher.backfills SET position = NULL, upto = NULL, rows = rows + %(rows)s, finished_at = clock_timestamp(), due = NULL
 WHERE entity = %(entity)s
 """

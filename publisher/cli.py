@@ -27,10 +27,12 @@ from publisher.database import translate
 from publisher.deadletters_command import dead_letters_command
 from publisher.digest_command import digest_command, resync_command
 from publisher.epoch import raise_epoch
+from publisher.erasure.command import erase_command
 from publisher.errors import ContractError, PublisherError, SettingsError, TransientError
 from publisher.keys_command import keys_group
 from publisher.logs import configure
 from publisher.outbox import try_lock
+from publisher.relay import mark
 from publisher.relay.judging import fault_of
 from publisher.relay.run import make_keyring, run_relay
 from publisher.risk.command import risk_command
@@ -51,6 +53,7 @@ def contracts() -> None:
 for command in (contracts_diff, contracts_history, contracts_lock, contracts_release):
     contracts.add_command(command)
 cli.add_command(dead_letters_command)
+cli.add_command(erase_command)
 cli.add_command(keys_group)
 cli.add_command(risk_command)
 cli.add_command(digest_command)
@@ -110,6 +113,8 @@ def install(check: bool, new_epoch: bool) -> None:
         if new_epoch and not try_lock(connection):
             raise TransientError("a relay works on this database with the old numbers: stop it, then give --new-epoch again")
         raised = raise_epoch(connection, "the runbook: publisher install --new-epoch") if new_epoch else done.epoch
+        if new_epoch:
+            mark.forget(connection)
         due = backfilling.due(connection) if new_epoch else list(done.backfill_due)
     written = f"triggers written for {', '.join(done.written)}" if done.written else "all triggers were there already"
     click.echo(f"epoch {raised}; {written}.")

@@ -53,6 +53,8 @@ def translate(error: psycopg.Error, doing: str) -> PublisherError:
         return InstallError(f"{doing}: the database role lacks a privilege: run it as the owner of the tables")
     if isinstance(error, (errors.UndefinedTable, errors.InvalidSchemaName, errors.UndefinedFunction, errors.UndefinedColumn)):
         return InstallError(f"{doing}: the publisher's tables are missing or of another version: run `publisher install`")
+    if isinstance(error, (errors.ReadOnlySqlTransaction, errors.ObjectNotInPrerequisiteState)):
+        return TransientError(f"{doing}: the database is a standby, or read-only: let PLATFORM_DATABASE_URL lead to the primary")
     if isinstance(error, errors.LockNotAvailable):
         return TransientError(f"{doing}: a table was locked for too long by another session, nothing was changed: run it again")
     return TransientError(f"{doing}: {reason_of(error)}")

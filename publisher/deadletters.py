@@ -38,17 +38,18 @@ class DeadLetter:
     reason: str
     fields: tuple[str, ...]
     waits: bool
+    subject: str | None = None
 
     @classmethod
     def of(cls, row: OutboxRow, error: PermanentError) -> DeadLetter:
         """The letter for a row that the contract does not let out."""
         reason, fields = (error.reason, error.fields) if isinstance(error, Unreleasable) else ("record too large", ())
-        return cls(row.seq, row.entity, row.op, row.key, reason, fields, waits=False)
+        return cls(row.seq, row.entity, row.op, row.key, reason, fields, waits=False, subject=row.subject)
 
     @classmethod
     def behind(cls, row: OutboxRow) -> DeadLetter:
         """The letter for a row whose key has a dead letter already."""
-        return cls(row.seq, row.entity, row.op, row.key, WAITING_REASON, (), waits=True)
+        return cls(row.seq, row.entity, row.op, row.key, WAITING_REASON, (), waits=True, subject=row.subject)
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def park(connection: Connection, letters: Iterable[DeadLetter]) -> None:
     columns = [
         [x.seq for x in letters], [x.entity for x in letters], [x.op for x in letters], [x.key for x in letters],
         [x.reason for x in letters], ["{" + ",".join(f'"{name}"' for name in x.fields) + "}" for x in letters],
-        ["waiting" if x.waits else "parked" for x in letters],
+        ["waiting" if x.waits else "parked" for x in letters], [x.subject for x in letters],
     ]  # fmt: skip
     new = connection.execute(LETTERS, columns).fetchall()
     connection.execute(PARK, [[x.seq for x in letters]])
@@ -123,10 +124,10 @@ def put_back(connection: Connection) -> set[Key]:
 
 
 LETTERS = """
-INSERT INTO publisher.dead_letters AS d (seq, entity, op, key, reason, fields, state)
-SELECT x.seq, x.entity, x.op, x.key, x.reason, x.fields::text[], x.state
-FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
-  x (seq, entity, op, key, reason, fields, state)
+INSERT INTO publisher.dead_letters AS d (seq, entity, op, key, reason, fields, state, subject)
+SELECT x.seq, x.entity, x.op, x.key, x.reason, x.fields::text[], x.state, x.subject
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+  x (seq, entity, op, key, reason, fields, state, subject)
 ON CONFLICT (seq) DO UPDATE SET reason = excluded.reason, fields = excluded.fields, state = excluded.state, parked_at = clock_timestamp()
 RETURNING entity, seq, xmax = 0
 """

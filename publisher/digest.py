@@ -24,6 +24,7 @@ from publisher.capture.install import entity_sql
 from publisher.contracts.kgroups import groups_of
 from publisher.contracts.model import Contract
 from publisher.database import Connection, literal, translate
+from publisher.erasure.remembered import load_erased
 from publisher.errors import InstallError, TransientError, Unreleasable
 from publisher.release import Change, Release
 from publisher.risk import store
@@ -72,6 +73,7 @@ def read_state(
 ) -> State:  # fmt: skip
     """The state of the table in one snapshot; `take` gets bucket and source key of each row."""
     sql, _ = entity_sql(connection, contracts, entity)
+    erased = load_erased(connection, contracts, release.keyring)
     dead = {key for of, key in deadletters.dead_keys(connection) if of == entity}
     now = datetime.now(UTC)  # of no consequence: the record has no time of the event
     with connection.transaction():
@@ -83,6 +85,8 @@ def read_state(
             for key, subject, row in cast("Iterable[tuple[str, str | None, str]]", cursor.execute(literal(sql.scan()))):
                 bucket = bucket_of(release.code(entity, key))
                 take(bucket, key)
+                if erased.is_of(entity, subject):  # never leaves again, so the lake has no such row
+                    continue
                 try:
                     event = release.event(Change(entity, "snapshot", 0, now, key, subject, orjson.loads(row)))
                 except Unreleasable:

@@ -3,7 +3,8 @@
 Belongs here: when it is raised, and what a raise does. Not here: reading the outbox (outbox.py), resending the tables (backfill.py).
 
 A failover, a restore or a copy of the disk can take the sequence back (tried), and one `(entity, seq)` would then name two contents. The cluster's
-system identifier and timeline tell most of these apart; a restore in place needs `publisher install --new-epoch` from the runbook.
+system identifier and timeline tell most of these apart. A restore in place or a copy of the disk has both, and is found by the mark on the stream (relay/mark.py): it
+needs `publisher install --new-epoch` from the runbook.
 """
 
 from __future__ import annotations

@@ -89,14 +89,12 @@ def count(connection: Connection, sent: Sequence[Counted]) -> None:
 
 def count_dead(connection: Connection, parked: Iterable[tuple[str, int]]) -> None:
     """Counts dead letters `(entity, seq)`, within the transaction that parks them."""
-    parked = list(parked)
-    if not parked:
-        return
-    ranges = _ranges(connection, min(seq for _, seq in parked))
-    totals: dict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0, 0])
-    for entity, seq in parked:
-        totals[ranges.of(seq), entity][1] += 1
-    _add(connection, totals)
+    _count_letters(connection, parked, 1)
+
+
+def forget_dead(connection: Connection, letters: Iterable[tuple[str, int]]) -> None:
+    """Takes dead letters `(entity, seq)` off the counts again, within the transaction that purges them: an erasure leaves nothing that could be sent."""
+    _count_letters(connection, letters, -1)
 
 
 def unsent(connection: Connection, entities: Iterable[str], limit: int = 1000) -> list[ManifestEvent]:
@@ -181,6 +179,17 @@ def _mark_sent(connection: Connection, seqs: list[int]) -> frozenset[int]:
         [bigints(seqs)],
     ).fetchall()
     return frozenset(int(str(row[0])) for row in rows)
+
+
+def _count_letters(connection: Connection, letters: Iterable[tuple[str, int]], each: int) -> None:
+    letters = list(letters)
+    if not letters:
+        return
+    ranges = _ranges(connection, min(seq for _, seq in letters))
+    totals: dict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+    for entity, seq in letters:
+        totals[ranges.of(seq), entity][1] += each
+    _add(connection, totals)
 
 
 def _add(connection: Connection, totals: dict[tuple[int, str], list[int]]) -> None:

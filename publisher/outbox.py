@@ -65,6 +65,8 @@ class OutboxReader:
         self.passes = 0
         self.coarsening = 0
         """The version that held when the last snapshot was taken. Rows that it demanded anew are seen by no earlier snapshot."""
+        self.erasures = False
+        """Whether an erasure was asked for when the last snapshot was taken. Its events are seen by no earlier one."""
 
     @property
     def at_rest(self) -> bool:
@@ -95,6 +97,7 @@ class OutboxReader:
         if row is None:
             raise TransientError("the database gave no snapshot")
         self.coarsening = int(str(row[1]))
+        self.erasures = bool(row[2])
         return str(row[0])
 
 
@@ -173,7 +176,10 @@ def depth(connection: Connection, limit: int = 1_000_000) -> int:
 
 _COLUMNS = "seq, entity, op, key, subject, row::text, captured_at"
 
-SNAPSHOT = "SELECT pg_current_snapshot()::text, coalesce((SELECT max(version) FROM publisher.coarsenings), 0)"
+SNAPSHOT = """
+SELECT pg_current_snapshot()::text, coalesce((SELECT max(version) FROM publisher.coarsenings), 0),
+  EXISTS (SELECT FROM publisher.erasures WHERE settled_at IS NULL)
+"""
 
 READ = literal(f"""
 SELECT {_COLUMNS} FROM publisher.outbox

@@ -87,6 +87,11 @@ class Release:
             subject=subject, has_subject=contract.subject_namespace is not None, record=record,
         )  # fmt: skip
 
+    @property
+    def keyring(self) -> Keyring:
+        """The keys under which it releases."""
+        return self._keyring
+
     def code(self, entity: str, key: str) -> str:
         """The pseudonym of a row's key."""
         return self._keyring.pseudonym(self._plans[entity].contract.key_namespace, key)

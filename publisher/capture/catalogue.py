@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from psycopg import errors
 from psycopg.rows import class_row, dict_row
 
 from publisher.database import Connection
@@ -91,6 +92,19 @@ def functions(connection: Connection) -> dict[str, InstalledFunction]:
     """The functions of the schema publisher, by name."""
     with connection.cursor(row_factory=class_row(InstalledFunction)) as cursor:
         return {f.name: f for f in cursor.execute(INSTALLED_FUNCTIONS)}
+
+
+def type_names(connection: Connection, written: Iterable[str]) -> dict[str, str]:
+    """The database's own name of each type that it knows: `timestamp with time zone` for `timestamptz`."""
+    found: dict[str, str] = {}
+    for name in set(written):
+        try:
+            row = connection.execute("SELECT to_regtype(%s)::text", [name]).fetchone()
+        except errors.SyntaxError:  # before PostgreSQL 17 for what is no type at all
+            continue
+        if row and row[0] is not None:
+            found[name] = str(row[0])
+    return found
 
 
 def sequence_cache(connection: Connection) -> int | None:

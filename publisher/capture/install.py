@@ -9,16 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import psycopg
+from psycopg import errors
 
 from publisher import epoch
 from publisher.capture import catalogue
-from publisher.capture.catalogue import Relation, Table
-from publisher.capture.judge import Finding, outdated, rewritten, unfit
+from publisher.capture.catalogue import Relation
+from publisher.capture.check import known_relations, misfits_of, sequence_findings, sql_of, table_names
+from publisher.capture.judge import Finding, outdated, rewritten
 from publisher.capture.tables import TABLES
 from publisher.capture.triggers import TRIGGERS, EntitySql
 from publisher.contracts.model import Contract
 from publisher.database import LOCK_TIMEOUT_MS, Connection, ident, literal, translate
-from publisher.errors import InstallError
+from publisher.errors import InstallError, TransientError
 
 INSTALL_LOCK = 0x707573685F696E73
 """Advisory lock: two installations at once would undo each other's work."""
@@ -36,8 +38,9 @@ class Installed:
 def install(connection: Connection, contracts: Mapping[str, Contract]) -> Installed:
     """Writes the publisher's schema, functions and triggers. Idempotent; what is right already is not locked.
 
-    Each entity is one transaction under a lock_timeout, so that the platform's writes queue behind it for 2 s at most. Raises InstallError
-    where the database does not fit, TransientError where a lock was not to be had.
+    Each entity is one transaction that waits 2 s at most for all its locks, so that the platform's writes queue behind it for no longer. An
+    entity whose table others keep locked stays as it was; the others are installed all the same. Raises InstallError where the database does not fit, TransientError with the
+    entities whose locks were not to be had.
     """
     try:
         connection.execute("SELECT pg_advisory_lock(%s)", [INSTALL_LOCK])
@@ -46,40 +49,24 @@ def install(connection: Connection, contracts: Mapping[str, Contract]) -> Instal
             sqls = _fit(connection, contracts)
             connection.execute(literal("SET LOCAL client_min_messages = warning"))
             connection.execute(literal(TABLES))
-            _refuse(_sequence(connection))
+            _refuse(sequence_findings(connection))
             current = epoch.ensure_first(connection, next(iter(contracts.values())).key_version)
-        written = [sql.contract.entity for sql in sqls if _install_entity(connection, sql)]
+        written, locked = _install_entities(connection, sqls)
         with connection.transaction():
             _note_rewrites(connection, sqls)
             due = _backfills_due(connection, contracts)
     except psycopg.Error as error:
         raise translate(error, "install") from None
+    else:
+        if locked:
+            raise TransientError(
+                f"install: another session kept a table locked for longer than {LOCK_TIMEOUT_MS / 1000:g} s: capture of {', '.join(locked)} is as it "
+                "was, that of all others is written: run it again, at a quieter time"
+            )
     finally:
         if not connection.closed:
             connection.execute("SELECT pg_advisory_unlock(%s)", [INSTALL_LOCK])
     return Installed(tuple(written), due, current)
-
-
-def check_installation(connection: Connection, contracts: Mapping[str, Contract]) -> list[Finding]:
-    """All that is missing, disabled, outdated or in need of a backfill. Changes nothing."""
-    try:
-        found = catalogue.tables(connection, _table_names(contracts))
-        findings = [f for c in contracts.values() for f in unfit(c, found.get(c.table))]
-        findings += _sequence(connection)
-        functions = catalogue.functions(connection)
-        before = _known_relations(connection)
-        for contract in contracts.values():
-            table = found.get(contract.table)
-            if table is None or any(f.entity == contract.entity for f in findings):
-                continue
-            sql = _sql(contract, contracts, found)
-            relations = catalogue.relations(connection, table.oid, contract.source_columns)
-            triggers = catalogue.triggers(connection, (r.oid for r in relations))
-            findings += outdated(sql, relations, functions, triggers)
-            findings += rewritten(contract.entity, relations, before)
-        return findings + _stray(connection, contracts)
-    except psycopg.Error as error:
-        raise translate(error, "install --check") from None
 
 
 def record_relations(connection: Connection, contract: Contract) -> None:
@@ -96,23 +83,28 @@ def record_relations(connection: Connection, contract: Contract) -> None:
 
 def entity_sql(connection: Connection, contracts: Mapping[str, Contract], entity: str) -> tuple[EntitySql, str]:
     """The entity's SQL and its key's type, as the database has them now. Raises InstallError where it does not fit."""
-    found = catalogue.tables(connection, _table_names(contracts))
+    found = catalogue.tables(connection, table_names(contracts))
     contract = contracts[entity]
-    _refuse([*unfit(contract, found.get(contract.table))])
-    return _sql(contract, contracts, found), found[contract.table].columns[contract.key_column]
+    _refuse(misfits_of(contract, found))
+    return sql_of(contract, contracts, found), found[contract.table].columns[contract.key_column]
 
 
 def _fit(connection: Connection, contracts: Mapping[str, Contract]) -> list[EntitySql]:
-    found = catalogue.tables(connection, _table_names(contracts))
-    _refuse([f for c in contracts.values() for f in unfit(c, found.get(c.table))])
-    return [_sql(c, contracts, found) for c in contracts.values()]
+    found = catalogue.tables(connection, table_names(contracts))
+    _refuse([f for c in contracts.values() for f in misfits_of(c, found)])
+    return [sql_of(c, contracts, found) for c in contracts.values()]
 
 
-def _sql(contract: Contract, contracts: Mapping[str, Contract], found: Mapping[str, Table]) -> EntitySql:
-    by_table = {c.table: c.key_column for c in contracts.values()}
-    parents = {step.table: by_table.get(step.table, "id") for step in contract.subject}
-    binary = frozenset(name for name, kind in found[contract.table].columns.items() if kind == "bytea")
-    return EntitySql(contract, binary, parents)
+def _install_entities(connection: Connection, sqls: list[EntitySql]) -> tuple[list[str], list[str]]:
+    """The entities whose capture was written, and those whose tables were locked."""
+    written, locked = [], []
+    for sql in sqls:
+        try:
+            if _install_entity(connection, sql):
+                written.append(sql.contract.entity)
+        except (errors.LockNotAvailable, errors.QueryCanceled):
+            locked.append(sql.contract.entity)
+    return written, locked
 
 
 def _install_entity(connection: Connection, sql: EntitySql) -> bool:
@@ -127,8 +119,11 @@ def _install_entity(connection: Connection, sql: EntitySql) -> bool:
         connection.execute(literal(sql.create_function()))
         if sql.link is not None:
             connection.execute(literal(sql.create_subject_function(table.columns[sql.link]) or ""))
-        for relation in relations:
-            _write_triggers(connection, sql, relation)
+        names = [_qualified(connection, sql, relation) for relation in relations]
+        _lock_all(connection, names)
+        for name in names:
+            for trigger in TRIGGERS:
+                connection.execute(literal(trigger.create(name, sql.function)))
         known = connection.execute("SELECT 1 FROM publisher.captured WHERE entity = %s", [contract.entity]).fetchone()
         new = [(r.oid, contract.entity, r.filenode, r.columns) for r in relations]
         connection.cursor().executemany("INSERT INTO publisher.captured VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING", new)
@@ -140,7 +135,7 @@ def _install_entity(connection: Connection, sql: EntitySql) -> bool:
 
 
 def _note_rewrites(connection: Connection, sqls: list[EntitySql]) -> None:
-    before = _known_relations(connection)
+    before = known_relations(connection)
     found = catalogue.tables(connection, [sql.contract.table for sql in sqls])
     for sql in sqls:
         relations = catalogue.relations(connection, found[sql.contract.table].oid, sql.contract.source_columns)
@@ -157,7 +152,14 @@ def _demand_backfill(connection: Connection, entity: str, why: str) -> None:
     )
 
 
-def _write_triggers(connection: Connection, sql: EntitySql, relation: Relation) -> None:
+def _lock_all(connection: Connection, names: list[str]) -> None:
+    """At once and before anything is changed: a lock_timeout counts for each partition anew, and writers of the others would queue meanwhile."""
+    connection.execute(literal(f"SET LOCAL statement_timeout = {LOCK_TIMEOUT_MS}"))
+    connection.execute(literal(f"LOCK TABLE {', '.join(f'ONLY {name}' for name in names)} IN SHARE ROW EXCLUSIVE MODE"))
+    connection.execute("SET LOCAL statement_timeout = 0")
+
+
+def _qualified(connection: Connection, sql: EntitySql, relation: Relation) -> str:
     row = connection.execute(
         "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = %s",
         [relation.oid],
@@ -166,38 +168,7 @@ def _write_triggers(connection: Connection, sql: EntitySql, relation: Relation) 
         raise InstallError(
             f"{sql.contract.entity}: the relation {relation.name} went away meanwhile: run `publisher install` again"
         )
-    name = f"{ident(str(row[0]))}.{ident(str(row[1]))}"
-    for trigger in TRIGGERS:
-        connection.execute(literal(trigger.create(name, sql.function)))
-
-
-def _sequence(connection: Connection) -> list[Finding]:
-    cache = catalogue.sequence_cache(connection)
-    if cache is None:
-        return [Finding("publisher", "the publisher's schema is missing", "Run `publisher install`")]
-    if cache > 1:
-        remedy = "Run ALTER SEQUENCE publisher.seq CACHE 1: with a cache, sessions number their rows out of commit order"
-        return [Finding("publisher", f"the sequence publisher.seq has CACHE {cache}", remedy)]
-    return []
-
-
-def _stray(connection: Connection, contracts: Mapping[str, Contract]) -> list[Finding]:
-    """Capture without a contract: what it puts in the outbox can only become dead letters."""
-    stray = connection.execute(
-        "SELECT DISTINCT t.tgrelid::regclass::text, p.proname::text FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid"
-        " JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'publisher' AND NOT p.proname = ANY (%s)",
-        [[f"capture_{name}" for name in contracts]],
-    ).fetchall()
-    remedy = "Restore the contract, or drop the function with CASCADE"
-    return [Finding(str(p).removeprefix("capture_"), f"{t} is captured without a contract", remedy) for t, p in stray]
-
-
-def _known_relations(connection: Connection) -> dict[int, tuple[int | None, str]]:
-    there = connection.execute("SELECT to_regclass('publisher.captured')").fetchone()
-    if there is None or there[0] is None:
-        return {}
-    rows = connection.execute("SELECT relation::int8, filenode::int8, columns FROM publisher.captured").fetchall()
-    return {int(str(oid)): (None if node is None else int(str(node)), str(columns)) for oid, node, columns in rows}
+    return f"{ident(str(row[0]))}.{ident(str(row[1]))}"
 
 
 def _backfills_due(connection: Connection, contracts: Mapping[str, Contract]) -> tuple[str, ...]:
@@ -205,10 +176,6 @@ def _backfills_due(connection: Connection, contracts: Mapping[str, Contract]) ->
         "SELECT entity FROM publisher.backfills WHERE due IS NOT NULL AND entity = ANY (%s) ORDER BY entity", [list(contracts)]
     ).fetchall()
     return tuple(str(row[0]) for row in rows)
-
-
-def _table_names(contracts: Mapping[str, Contract]) -> list[str]:
-    return [contract.table for contract in contracts.values()]
 
 
 def _refuse(findings: list[Finding]) -> None:

@@ -37,9 +37,9 @@ def unfit(contract: Contract, table: Table | None) -> Iterable[Finding]:
         )
         return
     for column in sorted(set(contract.source_columns) - set(table.columns)):
-        yield Finding(
-            contract.entity, f"{contract.table} has no column {column}, which a field reads", "Migrate, or correct the contract"
-        )
+        what = f"{contract.table} has no column {column}, which a field reads"
+        remedy = f"Migrate, or correct the contract{renamed(contract, table, column)}"
+        yield Finding(contract.entity, what, remedy)
     for column in sorted(set(table.columns) - set(contract.columns)):
         remedy = "Release it through a property, or list it under `withheld`"
         yield Finding(contract.entity, f"the column {contract.table}.{column} is neither released nor withheld", remedy)
@@ -58,6 +58,13 @@ def unfit(contract: Contract, table: Table | None) -> Iterable[Finding]:
     if table.hides_rows:
         remedy = "Install as the table's owner, or as a role with BYPASSRLS"
         yield Finding(contract.entity, f"row security hides rows of {contract.table} from this role", remedy)
+
+
+def renamed(contract: Contract, table: Table, name: str) -> str:
+    """A question, where one column went and exactly one came."""
+    new = sorted(set(table.columns) - set(contract.columns))
+    gone = sorted(set(contract.columns) - set(table.columns))
+    return f" (was it renamed to {new[0]}?)" if len(new) == 1 and gone == [name] else ""
 
 
 def outdated(

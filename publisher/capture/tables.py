@@ -73,8 +73,11 @@ CREATE TABLE IF NOT EXISTS publisher.dead_letters (
     fields text[] NOT NULL,
     state text NOT NULL CHECK (state IN ('parked', 'waiting', 'requeued', 'sent', 'superseded')),
     parked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    resolved_at timestamptz
+    resolved_at timestamptz,
+    subject text
 );
+-- Whom it is about, so that an erasure finds it when its row is gone.
+ALTER TABLE publisher.dead_letters ADD COLUMN IF NOT EXISTS subject text;
 CREATE INDEX IF NOT EXISTS dead_letters_open ON publisher.dead_letters (entity, key)
     WHERE state IN ('parked', 'waiting', 'requeued');
 CREATE TABLE IF NOT EXISTS publisher.parked (LIKE publisher.outbox INCLUDING DEFAULTS);
@@ -114,6 +117,30 @@ CREATE TABLE IF NOT EXISTS publisher.backfills (
     rows bigint NOT NULL DEFAULT 0,
     started_at timestamptz,
     finished_at timestamptz
+);
+
+-- Who was erased (erasure/): `subject` is the platform's key until the relay has purged, `person` a keyed digest of it for good.
+CREATE TABLE IF NOT EXISTS publisher.erasures (
+    erasure bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    entity text NOT NULL,
+    namespace text NOT NULL,
+    entities text[] NOT NULL,
+    subject text,
+    person bytea NOT NULL,
+    seq_from bigint NOT NULL,
+    seq_to bigint NOT NULL,
+    events jsonb NOT NULL,
+    asked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    settled_at timestamptz,
+    purged jsonb
+);
+CREATE INDEX IF NOT EXISTS erasures_open ON publisher.erasures (erasure) WHERE settled_at IS NULL;
+
+-- What this database wrote on the stream (relay/mark.py): a copy of it knows none that was written since.
+CREATE TABLE IF NOT EXISTS publisher.marks (
+    mark bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    token text NOT NULL,
+    written_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
 -- What a captured table looked like: a rewrite of it fires no trigger, and is found by comparison.

@@ -17,17 +17,22 @@ from publisher.wire import REPORTS
 
 
 def commit_round(
-    connection: Connection, *, done: Sequence[Packed], letters: Sequence[DeadLetter], claimed: Sequence[Packed]
+    connection: Connection,
+    *,
+    done: Sequence[Packed],
+    letters: Sequence[DeadLetter],
+    claimed: Sequence[Packed],
+    dropped: Sequence[int] = (),
 ) -> None:
-    """Deletes and counts what arrived, parks what cannot leave, and claims what is put next.
+    """Deletes and counts what arrived, parks what cannot leave, forgets what an erasure forbids, and claims what is put next.
 
     One commit, flushed: until it returns, nothing of `claimed` may be put.
     """
-    if not (done or letters or claimed):
+    if not (done or letters or claimed or dropped):
         return
     with connection.transaction():
         events = [event for packed in done for event in packed.events]
-        outbox.delete(connection, [event.seq for event in events])
+        outbox.delete(connection, [*(event.seq for event in events), *dropped])
         manifest.count(connection, [Counted(e.entity, e.seq, e.digest) for e in events if e.entity not in REPORTS])
         manifest.mark_sent(connection, [m for packed in done for m in packed.manifests])
         deadletters.park(connection, letters)

@@ -48,6 +48,11 @@ class Flight:
         return set(self._attempts)
 
     @property
+    def seqs(self) -> frozenset[int]:
+        """The numbers of all events between claim and acknowledgement."""
+        return frozenset(event.seq for attempt in self._attempts.values() for event in attempt.packed.events)
+
+    @property
     def idle(self) -> bool:
         """No put runs. Failed records may still wait for their turn."""
         return self._put is None

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import orjson
 
 from publisher.deadletters import DeadLetter, Key
+from publisher.erasure.remembered import Erased
 from publisher.errors import PermanentError, RecordTooLarge, Unreleasable
 from publisher.outbox import OutboxRow
 from publisher.relay.pack import RECORD_LIMIT
@@ -61,9 +62,10 @@ def fault_of(release: Release, row: OutboxRow) -> PermanentError | None:
 class Judge:
     """Releases rows in order. A key with a dead letter waits as a whole; all others go on."""
 
-    def __init__(self, release: Release, dead: dict[Key, int]) -> None:
+    def __init__(self, release: Release, dead: dict[Key, int], erased: Erased | None = None) -> None:
         self._release = release
         self._dead = dead
+        self._erased = erased
 
     @property
     def has_dead(self) -> bool:
@@ -79,12 +81,22 @@ class Judge:
         for key in keys:
             self._dead.pop(key, None)
 
-    def judge(self, rows: Iterable[OutboxRow]) -> tuple[list[ReleasedEvent], list[DeadLetter]]:
-        """Events in the rows' order, and what must be parked."""
+    def after_erasure(self, dead: dict[Key, int], erased: Erased, held: Iterable[DeadLetter]) -> None:
+        """Takes over who waits and who was erased, once an erasure is settled. `held`: letters that are not parked yet."""
+        self._dead, self._erased = dead, erased
+        for letter in held:
+            self._dead[letter.entity, letter.key] = min(letter.seq, self._dead.get((letter.entity, letter.key), letter.seq))
+
+    def judge(self, rows: Iterable[OutboxRow]) -> tuple[list[ReleasedEvent], list[DeadLetter], list[int]]:
+        """Events in the rows' order, what must be parked, and the numbers of rows that must go: they are about an erased person."""
         events: list[ReleasedEvent] = []
         letters: list[DeadLetter] = []
+        dropped: list[int] = []
         for row in rows:
-            if self._dead and row.seq > self._dead.get((row.entity, row.key), row.seq):
+            if self._erased is not None and self._erased.may_not_leave(row):
+                dropped.append(row.seq)
+                continue
+            if self._dead and row.op != "erase" and row.seq > self._dead.get((row.entity, row.key), row.seq):
                 letters.append(DeadLetter.behind(row))
                 continue
             try:
@@ -92,4 +104,4 @@ class Judge:
             except PermanentError as error:
                 self._dead[row.entity, row.key] = row.seq
                 letters.append(DeadLetter.of(row, error))
-        return events, letters
+        return events, letters, dropped

@@ -13,13 +13,16 @@ from enum import Enum
 from publisher import deadletters, epoch, outbox, ring
 from publisher.database import Connection
 from publisher.deadletters import DeadLetter
+from publisher.erasure.remembered import load_erased
 from publisher.errors import SettingsError
 from publisher.outbox import OutboxReader
 from publisher.relay.bookkeeping import commit_round
+from publisher.relay.erasures import carry_out
 from publisher.relay.flight import Flight
 from publisher.relay.grace import Grace
 from publisher.relay.judging import Judge
 from publisher.relay.manifests import Manifests
+from publisher.relay.mark import BEAT_SECONDS, Mark
 from publisher.relay.pack import FLIGHT_LIMIT, Waiting
 from publisher.relay.recovery import recover
 from publisher.relay.releases import ReleaseSet
@@ -63,10 +66,13 @@ class Relay:
         *,
         manifest_seconds: float = 10.0,
         stop: threading.Event | None = None,
+        mark: Mark | None = None,
         vitals: Vitals | None = None,
         tracing: Tracing | None = None,
     ) -> None:
         self._connection = connection
+        self._mark = mark
+        self._beaten = float("-inf")
         self._releases = releases
         self._digest = releases.digest
         self._stop = stop or threading.Event()
@@ -77,6 +83,7 @@ class Relay:
         self._flight = Flight(sink, tracing)
         self._waiting = Waiting()
         self._letters: list[DeadLetter] = []
+        self._dropped: list[int] = []
         self._reader = OutboxReader(connection)
         self._judge = Judge(releases.release, {})
         self._manifests = Manifests(connection, releases.contracts, manifest_seconds)
@@ -105,7 +112,9 @@ class Relay:
         return self.summary
 
     def begin(self, until: Until = Until.STOPPED) -> None:
-        """What `run` does first: checks epoch and key, and repeats what a predecessor had on its way."""
+        """What `run` does first: checks mark, epoch and key, and repeats what a predecessor had on its way."""
+        if self._mark is not None:
+            self._mark.check(self._connection)
         why = epoch.disagreement(self._connection)
         if why is not None:
             raised = epoch.raise_epoch(self._connection, why)
@@ -118,8 +127,10 @@ class Relay:
         known = epoch.current(self._connection)
         self.summary.epoch = self._vitals.epoch = known[0] if known else 0
         self._use(risk.latest(self._connection))
+        self._beat(time.monotonic())
         deadletters.put_back(self._connection)
-        self._judge = Judge(self._releases.release, deadletters.dead_keys(self._connection))
+        erased = load_erased(self._connection, self._releases.contracts, self._releases.keyring)
+        self._judge = Judge(self._releases.release, deadletters.dead_keys(self._connection), erased)
         recovered = recover(self._connection, self._releases)
         self._skip = {event.seq for packed in recovered for event in packed.events}
         self.summary.repeated = len(self._skip)
@@ -156,6 +167,11 @@ class Relay:
         if self._waiting.size_bytes >= AHEAD_BYTES:
             return False
         rows = self._reader.read(PAGE_ROWS)
+        if self._reader.erasures:
+            gone = carry_out(self._connection, self._releases, self._flight, self._waiting, self._judge, self._letters)
+            self._reader.erasures = False
+            self._letters = [letter for letter in self._letters if letter.seq not in gone]
+            rows = [row for row in rows if row.seq not in gone]
         if not rows:
             return False
         if self._reader.coarsening != self._releases.coarsening:
@@ -163,9 +179,10 @@ class Relay:
         if self._skip:
             claimed = self._skip
             rows, self._skip = [r for r in rows if r.seq not in claimed], claimed.difference(r.seq for r in rows)
-        events, letters = self._tell.page(rows, self._judge.judge)
+        events, letters, dropped = self._tell.page(rows, self._judge.judge)
         self._waiting.add(events, self._digest)
         self._letters += letters
+        self._dropped += dropped
         return True
 
     def _turn(self, timeout: float) -> None:
@@ -177,8 +194,9 @@ class Relay:
             [] if self._stop.is_set() else self._waiting.pack(self._flight.partitions, FLIGHT_LIMIT - self._flight.size_bytes)
         )
         letters, self._letters = self._letters, []
+        dropped, self._dropped = self._dropped, []
         with self._tell.round(done, letters, packed):
-            commit_round(self._connection, done=done, letters=letters, claimed=packed)
+            commit_round(self._connection, done=done, letters=letters, claimed=packed, dropped=dropped)
         self._flight.add(packed)
         self._flight.start()
         self._tell.counted(done, letters, self._flight)
@@ -190,6 +208,7 @@ class Relay:
         if now - self._ticked < TICK_SECONDS:
             return
         self._ticked = now
+        self._beat(now)
         self._waiting.add(self._manifests.due(now), self._digest)
         # Rows of a key go back only while none of its rows is half read: they must come before those.
         if self._judge.has_dead and self._reader.at_rest and not self._letters:
@@ -200,6 +219,11 @@ class Relay:
         self._lookout.turn()
         self._tell.report(self._waiting.count)
 
+    def _beat(self, now: float) -> None:
+        if self._mark is not None and now - self._beaten >= BEAT_SECONDS:
+            self._mark.beat(self._connection)
+            self._beaten = now
+
     def _rest(self, pause: float) -> None:
         due = self._flight.seconds_to_next()
         if due is not None and due <= 0:
@@ -208,7 +232,7 @@ class Relay:
             self._stop.wait(pause if due is None else min(pause, due))
 
     def _finished(self, until: Until) -> bool:
-        if until is Until.STOPPED or not self._reader.passes or self._letters:
+        if until is Until.STOPPED or not self._reader.passes or self._letters or self._dropped:
             return False
         if until is Until.ACCOUNTED:
             return self._manifests.accounted()

@@ -53,6 +53,19 @@ class Waiting:
             self.size_bytes += len(event.line) + 1
             self.count += 1
 
+    def drop(self, seqs: Collection[int]) -> None:
+        """Forgets events whose rows an erasure has purged."""
+        for partition, queue in list(self._queues.items()):
+            kept = deque((r, item) for r, item in queue if isinstance(item, ManifestEvent) or item.seq not in seqs)
+            if len(kept) == len(queue):
+                continue
+            self.count -= len(queue) - len(kept)
+            self.size_bytes -= _size(queue) - _size(kept)
+            if kept:
+                self._queues[partition] = kept
+            else:
+                del self._queues[partition]
+
     def pack(self, busy: Collection[int], room_bytes: int = FLIGHT_LIMIT) -> list[Packed]:
         """One record for each partition that has none on its way, until `room_bytes` are used.
 
@@ -88,6 +101,10 @@ class Waiting:
         self.size_bytes -= size
         self.count -= len(items)
         return packed_of(partition, release, items, lines)
+
+
+def _size(queue: Iterable[tuple[str, Outgoing]]) -> int:
+    return sum(len((item.event if isinstance(item, ManifestEvent) else item).line) + 1 for _, item in queue)
 
 
 def packed_of(partition: int, release: str, items: Iterable[Outgoing], lines: Iterable[bytes]) -> Packed:

@@ -10,6 +10,7 @@ import random
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 import boto3
 import psycopg
@@ -20,6 +21,8 @@ from publisher.errors import SettingsError, TransientError
 from publisher.keys import LocalKeyring, aws_keyring
 from publisher.relay.lock import wait_for_lock
 from publisher.relay.loop import Relay, Until
+from publisher.relay.mark import Mark
+from publisher.relay.pack import RECORD_LIMIT
 from publisher.relay.releases import ReleaseSet, load_release_set
 from publisher.relay.telling import Summary
 from publisher.settings import Settings
@@ -62,8 +65,9 @@ def make_keyring(settings: Settings) -> Keys:
 
 def make_sink(settings: Settings) -> KinesisSink:
     """Raises SettingsError or TransientError when the stream cannot be used."""
-    sink = KinesisSink(kinesis_client(settings.region), settings.need_stream())
-    sink.check()
+    sink = KinesisSink(kinesis_client(settings.region), settings.need_stream(), partial(kinesis_client, settings.region))
+    limits = sink.check(RECORD_LIMIT)
+    logger.info("stream", extra={"fields": {"shards": limits.shards, "record_kib": limits.record_kib}})
     return sink
 
 
@@ -76,6 +80,7 @@ def run_relay(settings: Settings, stop: threading.Event, *, once: bool = False, 
     settings.need_stream()
     keys = make_keyring(settings)
     sink = make_sink(settings)
+    mark = Mark(lambda: sink.client, settings.need_stream())
     until = Until.ACCOUNTED if drain else Until.SENT if once else Until.STOPPED
     losses, worked = 0, False
     # Only a relay that stays is watched: a drain beside it must not ask for its port.
@@ -95,7 +100,7 @@ def run_relay(settings: Settings, stop: threading.Event, *, once: bool = False, 
                     worked = True
                     relay = Relay(
                         connection, keys.release_set, sink, manifest_seconds=settings.manifest_seconds, stop=stop,
-                        vitals=vitals, tracing=tracing,
+                        mark=mark, vitals=vitals, tracing=tracing,
                     )  # fmt: skip
                     return relay.run(until)
             except (psycopg.Error, TransientError) as error:

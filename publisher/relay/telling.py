@@ -24,7 +24,7 @@ logger = logging.getLogger("publisher.relay")
 
 REPORT_SECONDS = 10.0
 
-Judged = tuple[list[ReleasedEvent], list[DeadLetter]]
+Judged = tuple[list[ReleasedEvent], list[DeadLetter], list[int]]
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Telling:
         """Judges a page, and takes the time of it."""
         with self._tracing.span("relay.release") as span:
             began = time.perf_counter()
-            events, letters = judge(rows)
+            events, letters, dropped = judge(rows)
             self.vitals.released(time.perf_counter() - began)
             if span.wanted:
                 span.say(
@@ -64,7 +64,7 @@ class Telling:
                         "entities": self._entities(row.entity for row in rows),
                     }
                 )  # fmt: skip
-        return events, letters
+        return events, letters, dropped
 
     @contextmanager
     def round(self, done: Sequence[Packed], letters: Sequence[DeadLetter], claimed: Sequence[Packed]) -> Iterator[None]:

@@ -23,6 +23,7 @@ from publisher.capture.install import entity_sql
 from publisher.contracts.kgroups import KGroup, groups_of
 from publisher.contracts.model import Contract
 from publisher.database import Connection, literal, translate
+from publisher.erasure.remembered import load_erased
 from publisher.errors import InstallError, Unreleasable
 from publisher.release import Change, Release
 from publisher.risk import store
@@ -115,14 +116,17 @@ def _count(connection: Connection, contracts: Mapping[str, Contract], release: R
 def _rows(
     connection: Connection, contracts: Mapping[str, Contract], release: Release, entity: str
 ) -> Iterator[tuple[str, str | None, dict[str, tuple[KGroup, tuple[Any, ...]]]]]:
-    """Key, subject and the values of each k-group, of every row that could leave."""
+    """Key, subject and the values of each k-group, of every row that could leave. Who was erased is in nobody's crowd."""
     sql, _ = entity_sql(connection, contracts, entity)
+    erased = load_erased(connection, contracts, release.keyring)
     now = datetime.now(UTC)  # of no consequence: members have no time
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         with connection.cursor("risk") as cursor:
             cursor.itersize = PAGE_ROWS
             for key, subject, row in cast("Iterable[tuple[str, str | None, str]]", cursor.execute(literal(sql.scan()))):
+                if erased.is_of(entity, subject):
+                    continue
                 try:
                     members = release.members(Change(entity, "snapshot", 0, now, key, subject, orjson.loads(row)))
                 except Unreleasable:

@@ -82,6 +82,7 @@ class Kinesis:
     puts: list[Put] = field(default_factory=list)
     shards: int = 4
     throttled: set[int] = field(default_factory=set)
+    tags: dict[str, str] = field(default_factory=dict)
     answered: Counter[str] = field(default_factory=Counter)
     on_arrival: Callable[[list[bytes]], None] = lambda _: None
     on_stored: Callable[[list[bytes]], None] = lambda _: None
@@ -137,7 +138,15 @@ def serve(kinesis: Kinesis, port: int = 0) -> Iterator[Kinesis]:
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if not self.headers["X-Amz-Target"].endswith(".PutRecords"):
+            asked = self.headers["X-Amz-Target"].partition(".")[2]
+            if asked == "AddTagsToStream":
+                kinesis.tags |= body["Tags"]
+                self._answer(200, {})
+                return
+            if asked == "ListTagsForStream":
+                self._answer(200, {"Tags": [{"Key": k, "Value": v} for k, v in kinesis.tags.items()], "HasMoreTags": False})
+                return
+            if asked != "PutRecords":
                 self._answer(200, {"StreamDescriptionSummary": {"StreamName": "lake", "StreamStatus": "ACTIVE", "OpenShardCount": kinesis.shards}})  # fmt: skip
                 return
             data = [base64.b64decode(record["Data"]) for record in body["Records"]]

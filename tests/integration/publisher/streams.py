@@ -23,6 +23,8 @@ class BrokenStream:
         self.url = ""
 
     def answer(self, target: str, request: bytes) -> bytes:
+        if target.endswith("TagsForStream"):
+            return b'{"Tags": [], "HasMoreTags": false}'
         if not target.endswith("PutRecords"):
             return b'{"StreamDescriptionSummary": {}}'
         self.asked.set()

@@ -127,7 +127,7 @@ def test_what_is_due_is_done_by_it_and_a_rewrite_is_forgotten(
     session: Connection, platform: Platform, contracts: dict[str, Contract]
 ) -> None:
     platform.creditor()
-    platform.sql("ALTER TABLE creditors ALTER sector TYPE varchar(20) USING sector || ''")
+    platform.sql("ALTER TABLE creditors ALTER sector TYPE text USING sector || ''")
     assert "rewritten" in str(check_installation(session, contracts))
     install(session, contracts)
     assert due(session) == ["creditors"]

@@ -73,7 +73,7 @@ def arrived(cloud: Emulator, environment: Mapping[str, str]) -> list[dict[str, A
 
 def test_the_commands_are_these() -> None:
     assert sorted(cli.commands) == [
-        "backfill", "contracts", "dead-letters", "install", "keys", "manifest", "relay", "replay", "risk", "status",
+        "backfill", "contracts", "dead-letters", "digest", "erase", "install", "keys", "manifest", "relay", "replay", "resync", "risk", "status",
     ]  # fmt: skip
     assert {parameter.opts[-1] for parameter in cli.commands["relay"].params} == {"--once", "--drain"}
     assert {parameter.opts[-1] for parameter in cli.commands["install"].params} == {"--check", "--new-epoch"}
@@ -184,7 +184,8 @@ def test_a_signal_ends_the_relay_with_nothing_under_way(
         process.kill()
     assert application.sql("SELECT count(*) FROM publisher.claims") == [(0,)]
     log = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
-    assert log[0]["message"] == "relay started"
+    assert [line["message"] for line in log[:2]] == ["stream", "relay started"]
+    assert log[0]["shards"] == 2
     assert log[-1]["message"] == "relay totals"
     assert run(environment, "relay", "--once").returncode == 0
     assert len([e for e in arrived(cloud, environment) if e["entity"] == "creditors"]) == 120

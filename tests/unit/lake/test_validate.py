@@ -161,6 +161,16 @@ def test_a_delete_has_no_record_and_may_have_lost_its_person(rules: Rules) -> No
     assert judge(line(orphan), rules) == [Accepted("debts", line(orphan).decode())]
 
 
+def test_an_erasure_is_accepted_as_the_publisher_writes_it(rules: Rules) -> None:
+    person = "5feceb66ffc86f38d952786c6d696c79"
+    erased = wire.encode(
+        entity="debts", op="erase", key=person, seq=7, committed_at="2026-11-24T04:05:00Z", contract=rules["debts"].versions[0],
+        subject=person, has_subject=True, record=None,
+    )  # fmt: skip
+    assert judge(erased.line, rules) == [Accepted("debts", erased.line.decode())]
+    assert re.search(line_pattern(rules["debts"]).replace(r"\z", r"\Z"), erased.line.decode()), "in Spark as in Python"
+
+
 def test_a_repeated_key_is_found_at_any_depth(rules: Rules) -> None:
     raw = line(event(rules["debts"], 1, 1))
     assert refusal(raw.replace(b'"seq":1', b'"seq":1,"seq":1'), rules) == (v.DUPLICATED_KEY, ("seq",))
