@@ -92,6 +92,10 @@ class Postgres:
         """The URL of one of its databases, as psycopg takes it."""
         return f"postgresql://{SUPERUSER}:{self.password}@{LOOPBACK}:{self.port}/{database}"
 
+    def binary(self, name: str) -> Path:
+        """One of the programs that came with the server, such as pgbench."""
+        return _binaries(_unprivileged_user()) / name
+
     def create_database(self, name: str, template: str | None = None) -> str:
         """Creates a database, as a copy of `template` if given, and returns its URL."""
         statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
