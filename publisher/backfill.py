@@ -97,6 +97,12 @@ def begin(connection: Connection, table: str, contract: Contract) -> None:
         )
 
 
+def estimate(connection: Connection, contract: Contract) -> int:
+    """About how many rows the table has, as the database knows without counting."""
+    row = connection.execute(ESTIMATE, [contract.table]).fetchone()
+    return int(str(row[0])) if row and row[0] is not None else 0
+
+
 def due(connection: Connection) -> list[str]:
     """The entities that need a backfill: newly captured, rewritten, or in a new epoch."""
     rows = connection.execute("SELECT entity FROM publisher.backfills WHERE due IS NOT NULL ORDER BY entity").fetchall()
@@ -168,3 +174,5 @@ FINISH = """
 UPDATE publisher.backfills SET position = NULL, upto = NULL, rows = rows + %(rows)s, finished_at = clock_timestamp(), due = NULL
 WHERE entity = %(entity)s
 """
+
+ESTIMATE = "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = to_regclass(%s)"

@@ -155,7 +155,8 @@ def backfill(entities: tuple[str, ...], due: bool, chunk: int) -> None:
         raise click.UsageError("name entities, or give --due.")
     with session(settings, "backfill") as connection, stopping() as stop:
         for entity in backfilling.due(connection) if due else entities:
-            done = backfilling.backfill(connection, loaded, entity, chunk_rows=chunk, stop=stop, report=progress())
+            with progress(entity, backfilling.estimate(connection, loaded[entity])) as report:
+                done = backfilling.backfill(connection, loaded, entity, chunk_rows=chunk, stop=stop, report=report)
             click.echo(f"{entity}: {done.rows:,} rows put in the outbox{'' if done.done else '; stopped, call again to go on'}.")
 
 

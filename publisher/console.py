@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -17,6 +19,8 @@ import psycopg
 from publisher import backfill as backfilling
 from publisher.database import Connection, connect, translate
 from publisher.settings import Settings
+
+TELL_SECONDS = 10.0
 
 
 def read_settings() -> Settings:
@@ -55,13 +59,21 @@ def stopping() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def progress() -> Callable[[backfilling.Progress], None]:
-    """Tells every fifty thousand rows."""
-    shown = [0]
+@contextmanager
+def progress(entity: str, about: int) -> Iterator[Callable[[backfilling.Progress], None]]:
+    """Shows how far a backfill of about so many rows is, its rate and the time left: a bar on a terminal, elsewhere a line every ten seconds."""
+    if sys.stderr.isatty():
+        with click.progressbar(length=max(1, about), label=entity, file=sys.stderr, show_pos=True, show_eta=True) as bar:
+            yield lambda done: bar.update(max(0, min(done.rows, bar.length or 0) - bar.pos))
+        return
+    began = told = time.monotonic()
 
-    def report(progress: backfilling.Progress) -> None:
-        if progress.rows - shown[0] >= 50_000:
-            shown[0] = progress.rows
-            click.echo(f"{progress.entity}: {progress.rows:,} rows …", err=True)
+    def report(done: backfilling.Progress) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told >= TELL_SECONDS and done.rows:
+            told, rate = now, done.rows / (now - began)
+            left = f", {(about - done.rows) / rate / 60:.0f} min left" if about > done.rows else ""
+            click.echo(f"{done.entity}: {done.rows:,} of about {about:,} rows, {rate:,.0f}/s{left}", err=True)
 
-    return report
+    yield report

@@ -59,7 +59,8 @@ def keys_rotate(dry_run: bool, make: bool) -> None:
             begun = rotation.begin(connection, found)
             click.echo(f"\nEpoch {begun} begins, under key {found.named}. The relay may run again, with these contracts.")
         for entity in backfilling.due(connection):
-            done = backfilling.backfill(connection, loaded, entity, stop=stop, report=progress())
+            with progress(entity, backfilling.estimate(connection, loaded[entity])) as report:
+                done = backfilling.backfill(connection, loaded, entity, stop=stop, report=report)
             click.echo(f"{entity}: {done.rows:,} rows put in the outbox{'' if done.done else '; stopped, call again to go on'}.")
 
 

@@ -43,15 +43,7 @@ def plan(connection: Connection, contracts: Mapping[str, Contract], held: tuple[
     """Looks, and changes nothing. Raises InstallError where the publisher is not installed."""
     try:
         in_use = epoch.key_version(connection)
-        rows = {
-            entity: int(str(row[0]))
-            for entity, contract in contracts.items()
-            if (
-                row := connection.execute(
-                    "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = to_regclass(%s)", [contract.table]
-                ).fetchone()
-            )
-        }
+        rows = {entity: backfill.estimate(connection, contract) for entity, contract in contracts.items()}
         due = tuple(backfill.due(connection))
     except psycopg.Error as error:
         raise translate(error, "keys rotate") from None
