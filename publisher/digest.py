@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import cast
@@ -28,7 +28,7 @@ from publisher.erasure.remembered import load_erased
 from publisher.errors import InstallError, TransientError, Unreleasable
 from publisher.release import Change, Release
 from publisher.risk import store
-from publisher.wire import BUCKETS, STATE, bucket_of, digest_of, record_of
+from publisher.wire import BUCKETS, GONE, STATE, bucket_of, digest_of, record_of
 
 logger = logging.getLogger("publisher.digest")
 
@@ -47,6 +47,14 @@ class State:
     rows: list[int] = field(default_factory=lambda: [0] * BUCKETS)
     digests: list[int] = field(default_factory=lambda: [0] * BUCKETS)
     unreleased: list[int] = field(default_factory=lambda: [0] * BUCKETS)
+
+
+@dataclass(frozen=True)
+class Resynced:
+    """How many rows were sent once more, and how many deletes of rows that nobody saw go."""
+
+    rows: int
+    gone: int
 
 
 def send_digest(
@@ -68,10 +76,8 @@ def send_digest(
     return state
 
 
-def read_state(
-    connection: Connection, contracts: Mapping[str, Contract], release: Release, entity: str, take: Callable[[int, str], None] = lambda *_: None
-) -> State:  # fmt: skip
-    """The state of the table in one snapshot; `take` gets bucket and source key of each row."""
+def read_state(connection: Connection, contracts: Mapping[str, Contract], release: Release, entity: str) -> State:
+    """The state of the table in one snapshot."""
     sql, _ = entity_sql(connection, contracts, entity)
     erased = load_erased(connection, contracts, release.keyring)
     dead = {key for of, key in deadletters.dead_keys(connection) if of == entity}
@@ -84,7 +90,6 @@ def read_state(
             cursor.itersize = PAGE_ROWS
             for key, subject, row in cast("Iterable[tuple[str, str | None, str]]", cursor.execute(literal(sql.scan()))):
                 bucket = bucket_of(release.code(entity, key))
-                take(bucket, key)
                 if erased.is_of(entity, subject):  # never leaves again, so the lake has no such row
                     continue
                 try:
@@ -100,18 +105,53 @@ def read_state(
 
 
 def resync(
-    connection: Connection, contracts: Mapping[str, Contract], release: Release, entity: str, buckets: Iterable[int], stop: threading.Event
-) -> int:  # fmt: skip
-    """Sends the rows of these buckets once more, throttled as a backfill is; how many."""
+    connection: Connection, contracts: Mapping[str, Contract], release: Release, entity: str, buckets: Iterable[int], stop: threading.Event,
+    codes: Iterable[str] = (),
+) -> Resynced:  # fmt: skip
+    """Sends the rows of these buckets once more, throttled as a backfill is, and a delete for each of `codes` (of these buckets) that no row has.
+
+    Raises TransientError where a transaction runs for so long that a row with such a code may still come to light.
+    """
     wanted, keys = set(buckets), list[str]()
     try:
-        read_state(connection, contracts, release, entity, lambda bucket, key: keys.append(key) if bucket in wanted else None)
         sql, key_type = entity_sql(connection, contracts, entity)
+        with connection.transaction(), connection.cursor("resync") as cursor:
+            cursor.itersize = PAGE_ROWS
+            for (key,) in cast("Iterable[tuple[str]]", cursor.execute(literal(sql.keys()))):
+                if bucket_of(release.code(entity, key)) in wanted:
+                    keys.append(key)
         sent = backfill.resend(connection, sql.resend(key_type), keys, stop)
+        asked = sorted({code for code in codes if bucket_of(code) in wanted})
+        gone = _send_gone(connection, release, entity, sql.keys(), asked, stop) if asked and not stop.is_set() else 0
     except psycopg.Error as error:
         raise translate(error, f"resync {entity}") from None
-    logger.info("resync", extra={"fields": {"entity": entity, "buckets": len(wanted), "rows": sent}})
-    return sent
+    logger.info("resync", extra={"fields": {"entity": entity, "buckets": len(wanted), "rows": sent, "gone": gone}})
+    return Resynced(sent, gone)
+
+
+def _send_gone(connection: Connection, release: Release, entity: str, scan: str, codes: list[str], stop: threading.Event) -> int:
+    """The numbers are drawn first, and the rows read when nobody can commit below them any more: a row that comes later has a higher one."""
+    with connection.transaction():
+        mine = connection.execute("SELECT pg_current_xact_id()::text").fetchone()
+        seqs = [int(str(row[0])) for row in connection.execute(NUMBERS, [len(codes)]).fetchall()]
+        waited = 0.0
+        while not _oldest(connection, str(mine[0]) if mine else "0"):
+            waited += 0.1
+            if stop.wait(0.1) or waited > PATIENCE_SECONDS:
+                raise TransientError(
+                    "a transaction runs that may still bring a row to light: end it if it is forgotten, then give the command again"
+                )
+        with connection.cursor("gone") as cursor:
+            cursor.itersize = PAGE_ROWS
+            live = {release.code(entity, key) for (key,) in cast("Iterable[tuple[str]]", cursor.execute(literal(scan)))}
+        gone = [(seq, code) for seq, code in zip(seqs, codes, strict=True) if code not in live]
+        connection.execute(SEND_GONE, [entity, GONE, [seq for seq, _ in gone], [code for _, code in gone]])
+    return len(gone)
+
+
+def _oldest(connection: Connection, xid: str) -> bool:
+    row = connection.execute("SELECT pg_snapshot_xmin(pg_current_snapshot()) >= %s::xid8", [xid]).fetchone()
+    return bool(row and row[0])
 
 
 def _refuse_what_is_under_way(connection: Connection, contract: Contract) -> None:
@@ -163,4 +203,11 @@ SELECT max(r.seq_to) FROM publisher.ranges r WHERE r.seq_to IS NOT NULL AND r.cu
 SEND = """
 INSERT INTO publisher.outbox (seq, entity, op, key, row)
 SELECT nextval('publisher.seq'), %s, 'report', %s, report::json FROM unnest(%s::text[]) report
+"""
+
+NUMBERS = "SELECT nextval('publisher.seq') FROM generate_series(1, %s)"
+
+SEND_GONE = """
+INSERT INTO publisher.outbox (seq, entity, op, key)
+SELECT g.seq, %s, %s, g.code FROM unnest(%s::bigint[], %s::text[]) g (seq, code)
 """

@@ -5,10 +5,14 @@ Belongs here: arguments, output. Not here: the state itself (digest.py).
 
 from __future__ import annotations
 
+import re
+from typing import TextIO
+
 import click
 
 from publisher.console import known, read_settings, session, stopping
 from publisher.contracts.kgroups import grouped
+from publisher.contracts.model import PSEUDONYM_PATTERN
 from publisher.database import Connection
 from publisher.digest import resync, send_digest
 from publisher.relay.releases import ReleaseSet
@@ -35,15 +39,28 @@ def digest_command(entities: tuple[str, ...]) -> None:
 @click.command("resync")
 @click.argument("entity")
 @click.option("--buckets", required=True, help="As the lake's check names them, such as 3,17,200; or all.")
-def resync_command(entity: str, buckets: str) -> None:
+@click.option(
+    "--codes",
+    type=click.File("r"),
+    help="A file with the lake's codes (_key) of these parts, one a line: those that no row has are deleted there.",
+)
+def resync_command(entity: str, buckets: str, codes: TextIO | None) -> None:
     """Send the rows of some parts of a table once more, where the lake says other things than the platform."""
     settings = read_settings()
     releases = make_keyring(settings).release_set
     known((entity,), releases.contracts)
     with session(settings, "resync") as connection, stopping() as stop:
         under = _in_force(releases, connection)
-        sent = resync(connection, under.contracts, under.release, entity, _buckets(buckets), stop)
-    click.echo(f"{entity}: {sent:,} rows put in the outbox{'; stopped, call again' if stop.is_set() else ''}.")
+        done = resync(connection, under.contracts, under.release, entity, _buckets(buckets), stop, _codes(codes))
+    gone = f", and {done.gone:,} deletes of rows that are gone" if codes else ""
+    click.echo(f"{entity}: {done.rows:,} rows put in the outbox{gone}{'; stopped, call again' if stop.is_set() else ''}.")
+
+
+def _codes(file: TextIO | None) -> list[str]:
+    codes = [line.strip() for line in file or () if line.strip()]
+    if not all(re.fullmatch(PSEUDONYM_PATTERN, code) for code in codes):
+        raise click.UsageError("--codes takes a file of codes, 32 hexadecimal digits a line, as the lake's column _key has them.")
+    return codes
 
 
 def _buckets(text: str) -> list[int]:

@@ -6,6 +6,7 @@ outbox's form of a value (values.py), the form of the line (wire.py), where chan
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,13 +15,13 @@ from typing import Any
 import orjson
 
 from publisher.contracts.kgroups import KGroup, coarsest, groups_of
-from publisher.contracts.model import CoarseTime, Contract, Field
+from publisher.contracts.model import PSEUDONYM_PATTERN, CoarseTime, Contract, Field
 from publisher.contracts.vocabulary import FUNCTIONS, Use
 from publisher.errors import RuleBroken, Unreleasable
 from publisher.keys import Keyring
 from publisher.risk.steps import Steps
 from publisher.values import reader
-from publisher.wire import DELETES, OPS, ReleasedEvent, cut_time, encode
+from publisher.wire import DELETES, GONE, OPS, ReleasedEvent, cut_time, encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ class Release:
         Raises Unreleasable, with the names of all fields at fault, when the contract does not let it out.
         """
         plan = self._plans.get(change.entity)
+        if plan is not None and change.op == GONE:
+            return _gone(plan.contract, change)
         if plan is None or change.op not in OPS:
             raise Unreleasable(change.entity, change.seq, "no contract names this entity, or the operation is unknown")
         contract, faults = plan.contract, dict[str, str]()
@@ -187,6 +190,16 @@ def _always_has_subject(contract: Contract, contracts: Mapping[str, Contract]) -
     tables = {other.table: other for other in contracts.values()}
     steps = [tables[step.table].columns[step.column] for step in contract.subject if step.table in tables]
     return bool(steps) and len(steps) == len(contract.subject) and all(column.required for column in steps)
+
+
+def _gone(contract: Contract, change: Change) -> ReleasedEvent:
+    """The delete of a row of which only its code is known: nobody captured that it went. Its person is not known any more."""
+    if not re.fullmatch(PSEUDONYM_PATTERN, change.key):
+        raise Unreleasable(change.entity, change.seq, "the key of a row that is gone is no code")
+    return encode(
+        entity=change.entity, op="delete", key=change.key, seq=change.seq, committed_at=cut_time(change.committed_at, contract.precision),
+        contract=contract.version, subject=None, has_subject=contract.subject_namespace is not None, record=None,
+    )  # fmt: skip
 
 
 def _rule(error: ValueError) -> str:

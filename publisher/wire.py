@@ -45,6 +45,8 @@ REPORTS = frozenset({RISK, STATE})
 UPSERTS = frozenset({"insert", "update", "snapshot"})
 DELETES = frozenset({"delete", "erase"})
 OPS = UPSERTS | DELETES
+GONE = "gone"
+"""In the outbox alone: a row that the lake still has and the platform has not. Its key is its code already; it leaves as a delete."""
 
 
 _PRECISIONS = ("second", "minute", "hour", "day", "month", "year")

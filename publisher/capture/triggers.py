@@ -161,6 +161,10 @@ END;
             f"SELECT x.{key}::text, {self._subject_of('x')}, {self.row('x')}::text FROM (SELECT {columns} FROM {self.table} t) x"
         )
 
+    def keys(self) -> str:
+        """The key of every row, as text."""
+        return f"SELECT t.{ident(self.contract.key_column)}::text FROM {self.table} t"
+
     @property
     def _read(self) -> list[str]:
         return list(dict.fromkeys([*self.contract.source_columns, *([self.link] if self.link else [])]))
