@@ -22,7 +22,7 @@ SHOWN = 5
 
 
 def completeness_checks(catalog: Catalog, cadence: str) -> dg.AssetChecksDefinition:
-    """For each entity, `arrived` on bronze, `fresh` on silver and `same_state` on its history, all from one comparison."""
+    """For each entity, `arrived` on bronze, `fresh` and `same_state` on silver, all from one comparison."""
     specs = [
         spec
         for entity, contract in catalog.contracts.items()
@@ -41,7 +41,7 @@ def completeness_checks(catalog: Catalog, cadence: str) -> dg.AssetChecksDefinit
             ),
             dg.AssetCheckSpec(
                 SAME,
-                asset=["silver", f"{entity}_history"],
+                asset=["silver", entity],
                 description="The rows say what the platform's table said when it was last digested: also what no trigger saw is found.",
                 automation_condition=at_each_tick(cadence),
             ),
@@ -124,7 +124,7 @@ def _same(entity: str, found: StateVerdict | None) -> dg.AssetCheckResult:
             "as of": dg.MetadataValue.timestamp(found.as_of),
         }  # fmt: skip
     return dg.AssetCheckResult(
-        asset_key=dg.AssetKey(["silver", f"{entity}_history"]), check_name=SAME, passed=found is None or not found.differing,
+        asset_key=dg.AssetKey(["silver", entity]), check_name=SAME, passed=found is None or not found.differing,
         severity=dg.AssetCheckSeverity.ERROR, description=said, metadata=metadata,
     )  # fmt: skip
 

@@ -32,6 +32,7 @@ CREATE FUNCTION write_again() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 CREATE TRIGGER writes_again AFTER UPDATE ON creditors FOR EACH ROW EXECUTE FUNCTION write_again();
 """
 
+WAITING = "SELECT entity, key FROM publisher.dead_letters WHERE state IN ('parked', 'waiting', 'requeued')"
 TABLES = {"creditors": "creditor", "customers": "customer", "debts": "debt"}
 
 Key = tuple[str, str]
@@ -74,19 +75,19 @@ class Truth:
     def violations(self, puts: list[Put]) -> list[str]:
         """What the stream does not tell as it was, once everything has been given time to arrive."""
         arrived = _Arrived.of(puts)
-        parked = {row[0] for row in self.connection.execute("SELECT seq FROM publisher.dead_letters WHERE state <> 'sent'")}
+        parked = dict(self.connection.execute("SELECT seq, entity FROM publisher.dead_letters WHERE state <> 'sent'").fetchall())
         expected = set(self.entity_of) - self.renumbered
-        found = [f"lost: {seq} of {self.entity_of[seq]}" for seq in sorted(expected - arrived.lines.keys() - parked)]
+        found = [f"lost: {seq} of {self.entity_of[seq]}" for seq in sorted(expected - arrived.lines.keys() - parked.keys())]
         found += [f"never committed: {seq}" for seq in sorted(arrived.lines.keys() - set(self.entity_of))]
         found += [f"several contents: {seq}" for seq, lines in arrived.lines.items() if len(lines) > 1]
         found += [f"numbered against the commits: {key[0]}" for key, seqs in self.commits.items() if seqs != sorted(seqs)]
         found += [f"first deliveries out of order: {key[0]}" for key, seqs in arrived.first.items() if seqs != sorted(seqs)]
-        found += self._states(arrived, parked)
+        found += self._states(arrived)
         return [*found, *self._manifests(arrived, parked)]
 
-    def _states(self, arrived: _Arrived, parked: set[int]) -> Iterable[str]:
-        """Of each key the last event against the row that the platform holds, told by hand."""
-        waiting = {(self.entity_of[seq], key[1]) for key, seqs in self.commits.items() for seq in seqs if seq in parked}
+    def _states(self, arrived: _Arrived) -> Iterable[str]:
+        """Of each key the last event against the row that the platform holds, told by hand. Keys with a dead letter wait."""
+        waiting = set(self.connection.execute(WAITING).fetchall())
         for entity, kind in TABLES.items():
             with self.connection.cursor(row_factory=dict_row) as cursor:
                 rows = {str(row["id"]): row for row in cursor.execute(f"SELECT * FROM {entity}")}
@@ -114,7 +115,7 @@ class Truth:
             for name, may in told.items()
         )
 
-    def _manifests(self, arrived: _Arrived, parked: set[int]) -> Iterable[str]:
+    def _manifests(self, arrived: _Arrived, parked: dict[int, str]) -> Iterable[str]:
         """Each manifest against what arrived in its range. Of ranges before a new epoch, what was on its way is in no count."""
         latest: dict[tuple[str, int], dict[str, Any]] = {}
         for each in arrived.manifests:
@@ -129,7 +130,8 @@ class Truth:
             digest = sum(digest_of(next(iter(arrived.lines[s]))) for s in there) % 2**64
             if (each["events"], int(each["digest"])) != (len(there), digest):
                 yield f"a manifest of {of} up to {seq_to} says {each['events']} events, {len(there)} arrived"
-            if each["dead_letters"] != len([s for s in seqs if s in parked]):
+            dead = [s for s, entity in parked.items() if entity == of and each["seq_from"] < s <= seq_to]
+            if each["dead_letters"] != len(dead):
                 yield f"a manifest of {of} up to {seq_to} says {each['dead_letters']} dead letters"
 
 

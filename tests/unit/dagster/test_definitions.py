@@ -47,7 +47,7 @@ def test_the_checks_are_these_and_those_that_hold_back_are_blocking(definitions:
             (f"silver/{entity}", "one_content"): True,
             (f"silver/{entity}", "fresh"): False,
             (f"bronze/{entity}", "arrived"): False,
-            (f"silver/{entity}_history", "same_state"): False,
+            (f"silver/{entity}", "same_state"): False,
         }
     few = {name for name, table in Catalog.load().gold.items() if table.header.smallest_cell}
     assert few
