@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -74,16 +75,27 @@ class Lake:
             close_session(session)
 
 
+@pytest.fixture(scope="package")
+def empty_lake(spark_server: SparkTestServer, contracts: dict[str, Contract], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an empty lake with all its tables, to copy: making them takes Spark a second each."""
+    folder = tmp_path_factory.mktemp("empty") / "lake"
+    session = open_session(spark_server.remote)
+    ensure_lake(LakeTables(session, folder.as_uri()), contracts)
+    close_session(session)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def lake(
-    spark_server: SparkTestServer, cloud: Emulator, contracts: dict[str, Contract], tmp_path_factory: pytest.TempPathFactory
+    spark_server: SparkTestServer, cloud: Emulator, empty_lake: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Lake]:
     """An empty lake with all its tables."""
     names = provision(cloud.environment(), prefix=f"t{secrets.token_hex(5)}-", shards=1)
     session = open_session(spark_server.remote)
-    uri = (tmp_path_factory.mktemp("lake") / "lake").as_uri()
+    folder = tmp_path_factory.mktemp("lake") / "lake"
+    shutil.copytree(empty_lake, folder)  # Delta's paths are relative
+    uri = folder.as_uri()
     tables = LakeTables(session, uri)
-    ensure_lake(tables, contracts)
     s3 = cloud.client("s3")
     queue = Notifications(names["LANDED_QUEUE_URL"], cloud.client("sqs"))
     yield Lake(spark_server.remote, uri, tables, Landing(names["LANDING_URI"], s3), queue, s3)
