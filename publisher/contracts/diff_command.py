@@ -12,6 +12,7 @@ import click
 from publisher.contracts.diff.compare import diff_sources
 from publisher.contracts.diff.report import FORMATS
 from publisher.contracts.diff.revisions import read_set
+from publisher.contracts.history import signed_versions
 from publisher.contracts.releases import last_released
 from publisher.contracts.vocabulary.fingerprint import LOCK, write_lock
 from publisher.errors import ContractError, SettingsError
@@ -39,6 +40,8 @@ def contracts_diff(base: str | None, head: str | None, form: str, directory: Pat
     Exit code 1: something widens that nobody has approved. 2: the contracts, their approvals or the arguments cannot be used.
     """
     try:
+        if base is None:
+            signed_versions(directory)  # a history that nobody signed for is no base
         before = last_released(directory) if base is None else read_set(base, directory)
         diff = diff_sources(before, read_set(head or str(directory), directory))
     except (SettingsError, ContractError) as error:

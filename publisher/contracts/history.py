@@ -13,9 +13,11 @@ from publisher.contracts.build import build_contract
 from publisher.contracts.check import APPROVALS, read_folder
 from publisher.contracts.diff.approvals import Approval, digest_of, read_approvals
 from publisher.contracts.diff.change import Kind
+from publisher.contracts.diff.entities import contract_changes, new_entity
 from publisher.contracts.diff.fields import field_changes
 from publisher.contracts.model import Contract, Field
-from publisher.contracts.releases import Release, read_releases
+from publisher.contracts.problems import Problem
+from publisher.contracts.releases import HISTORY, Release, read_releases
 from publisher.contracts.schema import check_form
 from publisher.errors import ContractError, SettingsError
 
@@ -40,12 +42,32 @@ class SignedVersion:
 
 
 def signed_versions(directory: Path) -> list[SignedVersion]:
-    """Every released version in the order of releasing. Raises ContractError for a history or approvals that cannot be read."""
+    """Every released version in the order of releasing.
+
+    Raises ContractError for a history or approvals that cannot be read, and for a version that widens what leaves and that nobody approved: a
+    history that was edited together with its digests is found by that.
+    """
     approvals = {(approval.entity, approval.digest): approval for approval in _approvals(directory)}
+    if unsigned := [problem for _, problem in _unsigned(directory, set(approvals))]:
+        raise ContractError(unsigned)
     return [
         SignedVersion(release, source.text, approvals.get((release.entity, release.digest)))
         for release, source in read_releases(directory)
     ]
+
+
+def _unsigned(directory: Path, approved: set[tuple[str, str]]) -> Iterator[tuple[Release, Problem]]:
+    """Each released version is held against the one before it; the first lets all of it leave newly."""
+    for entity in dict.fromkeys(release.entity for release, _ in read_releases(directory)):
+        before: Contract | None = None
+        for release, contract in _versions(directory, entity):
+            changes = new_entity(contract) if before is None else contract_changes(before, contract)
+            wider = [change for change in changes if change.kind == "widens"]
+            if wider and (entity, release.digest) not in approved:
+                message = f"{entity} {release.version} widens what leaves, and nobody approved it: {wider[0].says.rstrip('.')}"
+                remedy = f"Restore the history from git, or have {release.digest} approved in approvals.yaml"
+                yield release, Problem(f"{HISTORY}/{release.file}", wider[0].line, wider[0].field, message, remedy)
+            before = contract
 
 
 def history_of(directory: Path, entity: str, name: str) -> list[Step]:
@@ -73,6 +95,7 @@ def history_of(directory: Path, entity: str, name: str) -> list[Step]:
 def approved_in_words(directory: Path) -> dict[str, str]:
     """Of each entity, who approved what leaves now. Raises ContractError for a history or approvals that cannot be read."""
     approvals = {(approval.entity, approval.digest): approval for approval in _approvals(directory)}
+    wider = {release for release, _ in _unsigned(directory, set(approvals))}
     said: dict[str, str] = {}
     for source in read_folder(directory):
         entity, digest = str(source.data.get("name")), digest_of(source.data)
@@ -80,7 +103,7 @@ def approved_in_words(directory: Path) -> dict[str, str]:
         last = next((release for release in reversed(mine) if (entity, release.digest) in approvals), None)
         if not mine or mine[-1].digest != digest:
             said[entity] = "Not released: what stands here is a draft."
-        elif last is None:
+        elif last is None or wider.intersection(mine):
             said[entity] = "Nobody signed for it."
         else:
             given = approvals[entity, last.digest]

@@ -10,8 +10,10 @@ import yaml
 from click.testing import CliRunner, Result
 
 from publisher.cli import cli
+from publisher.contracts.diff.approvals import digest_of
 from publisher.contracts.history import approved_in_words
 from publisher.contracts.releases import HISTORY, RELEASES, read_releases
+from publisher.contracts.source import parse_source
 from tests.unit.contracts.conftest import SHIPPED
 
 
@@ -173,3 +175,22 @@ def test_what_was_released_is_kept_letter_by_letter() -> None:
         assert (SHIPPED / HISTORY / f"{entity}-{release['version']}.yaml").read_bytes() == (
             SHIPPED / f"{entity}.yaml"
         ).read_bytes()
+
+
+def test_a_history_that_was_edited_with_its_digests_stops_the_build(released: Path) -> None:
+    """k from 10 to 2, in the contract, in the released version, and its new digest in the list of releases."""
+    current, history = released / "customers.yaml", sorted((released / "history").glob("customers-*.yaml"))[-1]
+    text = current.read_text().replace("        value: 10\n", "        value: 2\n")
+    assert text != current.read_text()
+    listed = released / "history" / "releases.yaml"
+    before, after = (digest_of(parse_source("customers.yaml", each).data) for each in (history.read_text(), text))
+    for file in (current, history):
+        file.write_text(text)
+    listed.write_text(listed.read_text().replace(before, after))
+    for command in ("check", "diff"):
+        done = CliRunner().invoke(cli, ["contracts", command], env={"CONTRACTS_DIR": str(released)})
+        said = done.output + str(done.exception)
+        assert done.exit_code != 0
+        assert "nobody approved it" in said
+        assert "customers" in said
+    assert approved_in_words(released)["customers"] == "Nobody signed for it."
