@@ -13,7 +13,7 @@ from importlib.resources import files
 
 from publisher.contracts.forms import example
 from publisher.contracts.kgroups import groups_of
-from publisher.contracts.model import Contract, Field, SourceColumn
+from publisher.contracts.model import Contract, Derivation, Field, SourceColumn
 from publisher.contracts.page_links import links_section
 from publisher.contracts.vocabulary import FUNCTIONS
 
@@ -52,8 +52,9 @@ def render_page(contracts: Mapping[str, Contract], approved: Mapping[str, str] |
 <header class="top">
 <h1>What leaves the platform</h1>
 <p>This page says everything that may leave the platform for the data lake, and how. It is made from the release contracts,
-which the publisher itself reads: it builds each message from the fields below and from nothing else, so what does not stand
-here cannot leave. The lake refuses a field that it does not find here.</p>
+which the publisher itself reads: it builds each message about a row from the fields below and from nothing else, so what does not stand
+here cannot leave. The lake refuses a field that it does not find here. Messages that are about no single row hold counts and sums: how many
+changes were sent, how large the groups are that share something, how many rows a table has and a check sum of what they say.</p>
 <p class="sum">{_sum(entities)}</p>
 <nav aria-label="On this page"><ul><li><a href="#glance">At a glance</a></li>{menu}<li><a href="#envelope">What comes with every message</a></li></ul></nav>
 </header>
@@ -145,8 +146,8 @@ def _facts(contract: Contract, approved: str) -> str:
             ", ".join(f"<code>{escape(field.name)}</code>" for field in fields) for fields in contract.k_groups.values()
         )
         facts["Shared by many"] = (
-            f"{grouped}: taken together, at least {contract.k} people say the same when they leave, or the fields say less, or nothing. Figures of "
-            "the lake show no group of fewer. The other fields leave record by record, under codes"
+            f"{grouped}: taken together, at least {contract.k} people say the same when they leave, or the fields say less, or nothing. Figures "
+            "grouped by several of them, or by a restricted field, show no group of fewer. The other fields leave record by record, under codes"
         )
     return "".join(f"<dt>{label}</dt><dd>{text}</dd>" for label, text in facts.items() if text)
 
@@ -183,7 +184,13 @@ def _call(field: Field) -> str:
 
 
 def _verbatim(contract: Contract, column: SourceColumn) -> bool:
-    return any(field.derivation.column == column.name and field.derivation.function in VERBATIM for field in contract.fields)
+    """Whether the value itself leaves: as it is, or a day cut to the day."""
+    mine = [field.derivation for field in contract.fields if field.derivation.column == column.name]
+    return any(each.function in VERBATIM or (column.type == "date" and _cut_to_the_day(each)) for each in mine)
+
+
+def _cut_to_the_day(derivation: Derivation) -> bool:
+    return derivation.function == "truncate" and "day" in derivation.args
 
 
 def _times(contract: Contract, times: list[SourceColumn]) -> str:

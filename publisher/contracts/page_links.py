@@ -45,7 +45,9 @@ within seconds of the change, and every few seconds a message of its own account
 change can be placed to within some seconds by its number, whatever its time is cut to.</p>
 <h3>What the codes link</h3>
 <p>A code is computed under a key that only the platform can use, always the same for the same row. Where two fields have a code of the
-same kind, their rows can be joined. Nobody outside the platform can lead a code back to its row.</p>
+same kind, their rows can be joined. Nobody outside the platform can compute the row from a code.</p>
+<p><strong>Can somebody be recognised all the same?</strong> Yes: who knows something about a person from elsewhere, such as the day and the amount of a payment,
+can find the person's code by it, and with the code everything that leaves about that person. What leaves under codes is personal data, and is to be protected as such.</p>
 {_namespaces(contracts)}
 {_groups(contracts)}
 </section>"""
