@@ -18,7 +18,7 @@ from benchmarks.publisher.peers import PEERS
 from benchmarks.publisher.site import INSERT, ROOT, UPDATE, VALUES, Stream, databases, relay, stream
 
 BACKLOG = int(os.environ.get("BENCH_BACKLOG", "1000000"))
-OF_PEERS = 100_000
+OF_PEERS = min(100_000, BACKLOG)
 PEER_PACKAGES = ("async-kinesis==3.0.1", "aiokpl==0.2.0")
 
 
