@@ -1,6 +1,6 @@
 """Does the lake say what the platform's tables say? Digests of their state, held against history.
 
-Belongs here: which digest to compare, and the comparison. Not here: making digests (publisher/digest.py), the check that shows it (assets/states.py).
+Belongs here: which digest to compare, and the comparison. Not here: making digests (publisher/digest.py), the check that shows it (assets/completeness.py).
 
 Manifests prove that what was captured has arrived. A digest tells what the rows said in one snapshot, in 256 parts, so it also finds what nobody
 captured, and what was altered later. It is compared once the lake is proven complete up to its `seq_high` and history has come so far. A part is left
@@ -24,6 +24,9 @@ from publisher.contracts import Contract
 from publisher.wire import BUCKETS, DELETES
 from resources.spark import spark_errors
 from resources.tables import LakeTables
+
+NEWEST = 3
+"""History may not be as far as the newest digest: then one before it is compared."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,15 @@ def verify_states(
     """
     found = {}
     with interpreted(tables.spark):
-        newest = _newest(tables, complete_to)
+        known = progress.read_all(tables)
+        verdicts = {entity: _remembered(known.get(_name(entity))) for entity in contracts}
+        done = {entity: verdict.seq_high if verdict else 0 for entity, verdict in verdicts.items()}
+        digests = _digests(tables, done, complete_to)
         for entity, contract in contracts.items():
-            known = progress.read(tables, _name(entity))
-            verdict = _remembered(known)
-            told = newest.get(entity)
-            if told and (verdict is None or told[1] > verdict.seq_high) and _history_has(tables, entity, told[1]):
+            verdict = verdicts[entity]
+            later = sorted(digests.get(entity, ()), key=lambda each: -each[1])
+            told = next((each for each in later[:NEWEST] if _history_has(tables, entity, each[1])), None)
+            if told is not None:
                 verdict = _compare(tables, contract, *told)
                 progress.write(tables, _name(entity), position=verdict.seq_high, note=json.dumps(asdict(verdict)))
             if verdict is not None:
@@ -77,9 +83,15 @@ def _remembered(known: progress.Progress | None) -> StateVerdict | None:
     return StateVerdict(**{**said, "differing": tuple(said["differing"])})
 
 
-def _newest(tables: LakeTables, complete_to: Mapping[str, int | None]) -> dict[str, tuple[int, int]]:
-    """Of each entity the range of the newest whole digest up to which it is proven complete."""
-    limits = " OR ".join(f"(of = '{entity}' AND seq_high <= {position})" for entity, position in complete_to.items() if position)
+def _digests(
+    tables: LakeTables, done: Mapping[str, int], complete_to: Mapping[str, int | None]
+) -> dict[str, list[tuple[int, int]]]:
+    """Of each entity the ranges of the whole digests after the last one compared, up to which it is proven complete."""
+    limits = " OR ".join(
+        f"(of = '{entity}' AND seq_high > {done.get(entity, 0)} AND seq_high <= {position})"
+        for entity, position in complete_to.items()
+        if position
+    )
     if not limits:
         return {}
     whole = (
