@@ -64,7 +64,7 @@ def verify_states(
         digests = _digests(tables, done, complete_to)
         for entity, contract in contracts.items():
             verdict = verdicts[entity]
-            later = sorted(digests.get(entity, ()), key=lambda each: -each[1])
+            later = sorted(digests.get(entity, []), key=lambda each: each[1], reverse=True)
             told = next((each for each in later[:NEWEST] if _history_has(tables, entity, each[1])), None)
             if told is not None:
                 verdict = _compare(tables, contract, *told)
@@ -101,10 +101,11 @@ def _digests(
         f" GROUP BY of, seq_low, seq_high HAVING count(DISTINCT bucket) = {BUCKETS}"
     )
     with spark_errors("looking for digests of the platform's state"):
-        rows = tables.spark.sql(
-            f"SELECT of, max_by(struct(seq_low, seq_high), seq_high) AS last FROM ({whole}) GROUP BY of"
-        ).collect()
-    return {row.of: (row.last.seq_low, row.last.seq_high) for row in rows}
+        rows = tables.spark.sql(whole).collect()
+    found: dict[str, list[tuple[int, int]]] = {}
+    for row in rows:
+        found.setdefault(row.of, []).append((row.seq_low, row.seq_high))
+    return found
 
 
 def _history_has(tables: LakeTables, entity: str, seq_high: int) -> bool:
