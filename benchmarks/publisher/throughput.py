@@ -28,9 +28,8 @@ def main() -> None:
         print(f"{'to one stream, this run':34}{'events/s':>10}{'MiB':>8}{'bytes/event':>13}{'put units/event':>17}{'ratio':>8}")
         with stream(keep=True) as kept:
             _fill(captured, OF_PEERS)
-            drained = _drain(captured, kept)
+            _drain(captured, kept)
             lines = [line for _, batch in kept.told()["lines"] for line in batch if '"entity":"customers"' in line]
-        del drained
         file = Path(folder) / "lines"
         file.write_text("\n".join(f"{json.loads(line)['key']}\t{line}" for line in lines))
         with stream() as taking:
@@ -72,21 +71,11 @@ def _peers_installed() -> Path | None:
     """The peers in a folder of their own: what they pin must not meet what we do."""
     folder = ROOT / ".lake" / "peers"
     if not folder.exists():
-        command = [
-            sys.executable,
-            "-m",
-            "uv",
-            "pip",
-            "install",
-            "--quiet",
-            "--python",
-            sys.executable,
-            "--target",
-            str(folder),
-            *PEER_PACKAGES,
-        ]
-        if subprocess.run(command, check=False).returncode:
+        partial = folder.with_name("peers.partial")
+        command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable, "--target", str(partial)]
+        if subprocess.run([*command, *PEER_PACKAGES], check=False).returncode:
             return None
+        partial.rename(folder)
     return folder
 
 

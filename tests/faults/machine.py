@@ -23,7 +23,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from publisher import backfill, deadletters, epoch, manifest
 from publisher.database import connect
-from publisher.errors import PublisherError
+from publisher.digest import send_digest
+from publisher.errors import InstallError, PublisherError
 from publisher.outbox import try_lock
 from publisher.relay import Relay, ReleaseSet, Until
 from publisher.relay import loop as relay_loop
@@ -34,14 +35,13 @@ from publisher.wire import EPOCH_BITS
 from tests.faults.kinesis import ANSWERS, Kinesis
 from tests.faults.sinks import FaultySink
 from tests.faults.truth import SHADOW, TABLES, Truth
+from tests.faults.writers import ACTS, Writer
 from tests.integration.oracle import Oracle
-from tests.integration.publisher.platform import Platform, secret
+from tests.integration.publisher.platform import secret
 from tests.integration.publisher.relays import Killed
 
 PATIENCE = 5.0
-ACTS = ("insert", "update", "delete", "again", "rekey", "bulk")
 POISON = b"\x01not a ciphertext"
-REFUSED = (psycopg.errors.IntegrityError, psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
 
 
 @dataclass
@@ -80,83 +80,29 @@ class Machine(RuleBasedStateMachine):
         self.observer = psycopg.connect(self.url, autocommit=True)
         self.observer.execute(SHADOW)
         self.truth = Truth(self.observer, self.world.oracle)
-        self.writers = [Platform(psycopg.connect(self.url, autocommit=True)) for _ in range(2)]
-        for writer in self.writers:
-            writer.sql("SET lock_timeout = '30ms'")
-        self.numbers = itertools.count(1)
+        numbers = itertools.count(1)
+        self.writers = [Writer(self.url, numbers) for _ in range(2)]
         self.process: Process | None = None
         self.zombies: list[Process] = []
-        for _ in range(3):
-            self._write(self.writers[0], "insert", "creditors", 0)
-            self._write(self.writers[0], "insert", "customers", 0)
+        for table in ("creditors", "customers") * 3:
+            self.writers[0].write("insert", table, 0)
+            self.truth.observe()
 
     # Writers
 
     @rule(writer=st.integers(0, 1), writes=st.lists(st.tuples(st.sampled_from(ACTS), st.sampled_from(sorted(TABLES)), st.integers(0, 9)), min_size=1, max_size=5))  # fmt: skip
     def write(self, writer: int, writes: list[tuple[str, str, int]]) -> None:
         for act, table, which in writes:
-            self._write(self.writers[writer], act, table, which)
+            self.writers[writer].write(act, table, which)
+            self.truth.observe()
             self.world.did[f"write: {act}"] += 1
         self._did("writes")
 
     @rule(writer=st.integers(0, 1), commit=st.booleans())
     def transaction(self, writer: int, commit: bool) -> None:
         """Begins one, or ends the one that is open: long transactions, and numbers that never come."""
-        platform = self.writers[writer]
-        if platform.connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
-            platform.sql("BEGIN")
-        else:
-            platform.sql("COMMIT" if commit else "ROLLBACK")
+        self.writers[writer].transaction(commit=commit)
         self._did("transaction")
-
-    def _write(self, platform: Platform, act: str, table: str, which: int) -> None:
-        ids = [row[0] for row in platform.sql(f"SELECT id FROM {table} ORDER BY id")] if platform.connection.info.transaction_status != psycopg.pq.TransactionStatus.INERROR else []  # fmt: skip
-        chosen = ids[which % len(ids)] if ids else None
-        try:
-            if act == "insert" or chosen is None:
-                self._insert(platform, table)
-            elif act == "update":
-                platform.sql(f"UPDATE {table} SET {self._set(table)} WHERE id = %s", chosen)
-            elif act == "bulk":
-                platform.sql(f"UPDATE {table} SET {self._set(table)}")
-            elif act == "delete":
-                platform.sql(f"DELETE FROM {table} WHERE id = %s", chosen)
-            elif act == "again":  # a key is deleted, and another row gets it, in one transaction or in two
-                platform.sql(f"WITH gone AS (DELETE FROM {table} WHERE id = %s RETURNING *) SELECT count(*) FROM gone", chosen)
-                self._insert(platform, table, id=chosen)
-            else:
-                platform.sql(f"UPDATE {table} SET id = %s WHERE id = %s", 1_000 + next(self.numbers), chosen)
-        except REFUSED:
-            platform.connection.execute("ROLLBACK")
-        self.truth.observe()
-
-    def _insert(self, platform: Platform, table: str, **values: Any) -> None:
-        number = next(self.numbers)
-        values.setdefault("id", 10_000 + number)
-        if table == "customers":
-            areas = ("SW1A 1AA", "M1 1AE", "LS1 4AP")
-            platform.customer(postcode=secret(areas[number % 3]), **values)
-        elif table == "creditors":
-            platform.creditor(code=f"C{number % 1000:03}", **values)
-        else:
-            of = [platform.sql(f"SELECT min(id) FROM {each}")[0][0] for each in ("customers", "creditors")]
-            if None not in of:
-                platform.debt(*of, **values)
-
-    def _set(self, table: str) -> str:
-        number = next(self.numbers)
-        return {
-            "creditors": f"sector = '{('bank', 'card', 'retail')[number % 3]}'",
-            "customers": f"status = '{('active', 'closed')[number % 2]}', marketing_consent = NOT marketing_consent",
-            "debts": f"balance_pence = {100_000 + number * 1_000}",
-        }[table]
-
-    def _try(self, platform: Platform, text: str, *params: Any) -> None:
-        try:
-            platform.sql(text, *params)
-        except REFUSED:
-            platform.connection.execute("ROLLBACK")
-        self.truth.observe()
 
     # Relays
 
@@ -283,18 +229,20 @@ class Machine(RuleBasedStateMachine):
 
     # Operators
 
-    @rule(what=st.sampled_from(("backfill", "poison", "mend", "look", "epoch")), table=st.sampled_from(sorted(TABLES)))
+    @rule(what=st.sampled_from(("backfill", "poison", "mend", "look", "digest", "epoch")), table=st.sampled_from(sorted(TABLES)))
     def operate(self, what: str, table: str) -> None:
         if what == "backfill":
             self._backfill(table)
         elif what == "poison":
-            self._try(self.writers[0], "UPDATE customers SET postcode = %s WHERE id = (SELECT max(id) FROM customers)", POISON)
+            self.writers[0].attempt("UPDATE customers SET postcode = %s WHERE id = (SELECT max(id) FROM customers)", POISON)
         elif not self._idle():
             return
         elif what == "mend":
             self._mend()
         elif what == "look":
             self._look()
+        elif what == "digest":
+            self._digest(table)
         elif self.process is None and not self.zombies:
             self._begin_epoch()
         else:
@@ -311,7 +259,7 @@ class Machine(RuleBasedStateMachine):
 
     def _mend(self) -> None:
         """What cannot be decrypted is written anew, and the dead letters are judged again."""
-        self._try(self.writers[0], "UPDATE customers SET postcode = %s WHERE postcode = %s", secret("SW1A 1AA"), POISON)
+        self.writers[0].attempt("UPDATE customers SET postcode = %s WHERE postcode = %s", secret("SW1A 1AA"), POISON)
         with connect(self.url, "replay") as connection:
             deadletters.replay(connection, partial(fault_of, self.world.releases[0].release))
 
@@ -321,6 +269,11 @@ class Machine(RuleBasedStateMachine):
         with connect(self.url, "risk") as connection:
             assess(connection, release.contracts, release.release, "customers")
 
+    def _digest(self, table: str) -> None:
+        """Reports among the rows, where nothing is due that forbids them."""
+        with connect(self.url, "digest") as connection, suppress(InstallError):
+            send_digest(connection, self.world.releases[0], table)
+
     def _begin_epoch(self) -> None:
         self.truth.before_new_numbers()
         with connect(self.url, "install") as connection:
@@ -329,7 +282,7 @@ class Machine(RuleBasedStateMachine):
 
     def _idle(self) -> bool:
         """Whether no writer holds locks that one thread would wait for in vain."""
-        return all(w.connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE for w in self.writers)
+        return all(writer.idle for writer in self.writers)
 
     def _did(self, what: str) -> None:
         self.truth.observe()
@@ -341,7 +294,8 @@ class Machine(RuleBasedStateMachine):
         if not hasattr(self, "truth"):
             return
         for writer in self.writers:
-            writer.connection.execute("ROLLBACK")
+            if not writer.idle:
+                writer.transaction(commit=False)
         self.truth.observe()
         self.kinesis.heal()
         self._wake()
@@ -357,5 +311,5 @@ class Machine(RuleBasedStateMachine):
             assert waiting == (0,), "rows wait in the outbox"
             assert found == [], "; ".join(found[:5])
         finally:
-            for each in (self.observer, *(writer.connection for writer in self.writers)):
+            for each in (self.observer, *self.writers):
                 each.close()

@@ -5,17 +5,17 @@ A few rounds with the other tests, hundreds with `make faults`. The order of the
 
 from __future__ import annotations
 
-import itertools
 import os
 import random
 import shutil
 import signal
+import subprocess
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +57,7 @@ class Site:
     truth: Truth
     log: Path
     chance: random.Random
-    stack: ExitStack
-    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
-    server: ExitStack = field(default_factory=ExitStack)
+    server: ExitStack
 
     @property
     def url(self) -> str:
@@ -93,6 +91,14 @@ class Site:
             self.truth.connection = psycopg.connect(self.url, autocommit=True)
         return self.truth
 
+    def relay_beside_a_writer(self, transactions: int) -> tuple[subprocess.Popen[bytes], threading.Thread]:
+        """Both at work, the relay with a session."""
+        relay = start_relay(self.environment, self.log)
+        writer = threading.Thread(target=self.write, args=[transactions])
+        writer.start()
+        self.connected()
+        return relay, writer
+
     def connected(self) -> None:
         """Waits until a relay has a session."""
         wait_for(lambda: self.observe().connection.execute(RELAYS).fetchone() != (0,), PATIENCE)
@@ -104,12 +110,13 @@ class Site:
 
 @pytest.fixture
 def site(cloud: Emulator, prefix: str, tmp_path: Path) -> Iterator[Site]:
+    """A database server of its own, since it is killed."""
     folder = temporary_folder("faults-postgres")
-    with ExitStack() as stack:
-        postgres = Postgres.start(folder, durable=False)
-        kinesis = Kinesis()
-        server = ExitStack()
-        server.enter_context(serve(kinesis))
+    kinesis, server = Kinesis(), ExitStack()
+    server.enter_context(serve(kinesis))
+    postgres = Postgres.start(folder, durable=False)
+    with ExitStack() as undo:
+        undo.callback(postgres.stop)
         url = postgres.create_database("site")
         migrate(url)
         with connect(url, "test") as connection:
@@ -122,13 +129,14 @@ def site(cloud: Emulator, prefix: str, tmp_path: Path) -> Iterator[Site]:
         }  # fmt: skip
         truth = Truth(psycopg.connect(url, autocommit=True), Oracle.of(cloud, environment))
         made = Site(
-            postgres, folder, environment, kinesis, Trap(kinesis), truth, tmp_path / "relay.log", random.Random(SEED), stack
+            postgres, folder, environment, kinesis, Trap(kinesis), truth, tmp_path / "relay.log", random.Random(SEED), server
         )
-        made.server = server
-        yield made
-        made.truth.connection.close()
-        made.server.close()
-        made.postgres.stop()
+        try:
+            yield made
+        finally:
+            made.truth.connection.close()
+            made.server.close()
+            made.postgres.stop()
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -142,10 +150,7 @@ def killed_at(site: Site, moment: str) -> None:
 
 
 def killed_at_any_time(site: Site) -> None:
-    relay = start_relay(site.environment, site.log)
-    writer = threading.Thread(target=site.write, args=[30])
-    writer.start()
-    site.connected()
+    relay, writer = site.relay_beside_a_writer(30)
     time.sleep(site.chance.uniform(0.0, 0.3))
     relay.kill()
     relay.wait()
@@ -173,10 +178,7 @@ def stopped_and_fenced(site: Site) -> None:
 
 def database_killed(site: Site) -> None:
     """kill -9 of PostgreSQL while the platform commits without flushing: the relay waits for it, and goes on."""
-    relay = start_relay(site.environment, site.log)
-    writer = threading.Thread(target=site.write, args=[200])
-    writer.start()
-    site.connected()
+    relay, writer = site.relay_beside_a_writer(200)
     time.sleep(site.chance.uniform(0.1, 0.5))
     postmaster = psutil.Process(site.postgres.child.pid)
     backends = postmaster.children(recursive=True)
