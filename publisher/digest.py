@@ -26,8 +26,10 @@ from publisher.contracts.model import Contract
 from publisher.database import Connection, literal, translate
 from publisher.erasure.remembered import load_erased
 from publisher.errors import InstallError, TransientError, Unreleasable
+from publisher.relay.releases import ReleaseSet
 from publisher.release import Change, Release
 from publisher.risk import store
+from publisher.risk.assess import RISK_LOCK
 from publisher.wire import BUCKETS, GONE, STATE, bucket_of, digest_of, record_of
 
 logger = logging.getLogger("publisher.digest")
@@ -57,19 +59,22 @@ class Resynced:
     gone: int
 
 
-def send_digest(
-    connection: Connection, contracts: Mapping[str, Contract], release: Release, entity: str, stop: threading.Event | None = None
-) -> State:
-    """Reads the table, and puts its digest in the outbox, 256 rows of it. `release` is the one in force, with its coarsening.
+def send_digest(connection: Connection, releases: ReleaseSet, entity: str, stop: threading.Event | None = None) -> State:
+    """Reads the table, and puts its digest in the outbox, 256 rows of it, under the newest coarsening: no assessment of risk runs meanwhile.
 
-    Raises InstallError where the lake cannot be expected to say the same: a backfill is due, or rows that risk changed are not sent yet.
+    Raises InstallError where the lake cannot be expected to say the same: a backfill is due, rows that risk changed are not sent yet, or risk runs.
     """
+    contract = releases.contracts[entity]
     try:
-        _refuse_what_is_under_way(connection, contracts[entity])
+        if not _keeps_risk_out(connection):
+            raise InstallError(f"{entity}: an assessment of risk runs, and what leaves may change: wait for it")
+        _refuse_what_is_under_way(connection, contract)
+        release = releases.under(connection, store.latest(connection)).release
         manifest.cut(connection)
         _wait_for_writers(connection, stop or threading.Event())
-        state = read_state(connection, contracts, release, entity)
-        _send(connection, contracts[entity], state)
+        state = read_state(connection, releases.contracts, release, entity)
+        _send(connection, contract, state)
+        connection.execute("SELECT pg_advisory_unlock_shared(%s)", [RISK_LOCK])
     except psycopg.Error as error:
         raise translate(error, f"digest {entity}") from None
     logger.info("digest", extra={"fields": {"entity": entity, "rows": sum(state.rows), "unreleased": sum(state.unreleased)}})
@@ -77,15 +82,17 @@ def send_digest(
 
 
 def read_state(connection: Connection, contracts: Mapping[str, Contract], release: Release, entity: str) -> State:
-    """The state of the table in one snapshot."""
+    """The state of the table in one snapshot. A part in which a key waits behind a dead letter is not whole, also if its row is gone by now."""
     sql, _ = entity_sql(connection, contracts, entity)
-    erased = load_erased(connection, contracts, release.keyring)
-    dead = {key for of, key in deadletters.dead_keys(connection) if of == entity}
     now = datetime.now(UTC)  # of no consequence: the record has no time of the event
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         low = connection.execute(LOW).fetchone()
         state = State(entity, int(str(low[0])) if low else 0, outbox.last_seq(connection))
+        erased = load_erased(connection, contracts, release.keyring)
+        waiting = {key for of, key in deadletters.dead_keys(connection) if of == entity}
+        for key in waiting:
+            state.unreleased[bucket_of(release.code(entity, key))] += 1
         with connection.cursor("digest") as cursor:
             cursor.itersize = PAGE_ROWS
             for key, subject, row in cast("Iterable[tuple[str, str | None, str]]", cursor.execute(literal(sql.scan()))):
@@ -95,10 +102,8 @@ def read_state(connection: Connection, contracts: Mapping[str, Contract], releas
                 try:
                     event = release.event(Change(entity, "snapshot", 0, now, key, subject, orjson.loads(row)))
                 except Unreleasable:
-                    state.unreleased[bucket] += 1
+                    state.unreleased[bucket] += key not in waiting
                     continue
-                if key in dead:
-                    state.unreleased[bucket] += 1
                 state.rows[bucket] += 1
                 state.digests[bucket] += digest_of(record_of(event.line))
     return state
@@ -151,6 +156,11 @@ def _send_gone(connection: Connection, release: Release, entity: str, scan: str,
 
 def _oldest(connection: Connection, xid: str) -> bool:
     row = connection.execute("SELECT pg_snapshot_xmin(pg_current_snapshot()) >= %s::xid8", [xid]).fetchone()
+    return bool(row and row[0])
+
+
+def _keeps_risk_out(connection: Connection) -> bool:
+    row = connection.execute("SELECT pg_try_advisory_lock_shared(%s)", [RISK_LOCK]).fetchone()
     return bool(row and row[0])
 
 

@@ -11,13 +11,9 @@ from typing import TextIO
 import click
 
 from publisher.console import known, read_settings, session, stopping
-from publisher.contracts.kgroups import grouped
 from publisher.contracts.model import PSEUDONYM_PATTERN
-from publisher.database import Connection
 from publisher.digest import resync, send_digest
-from publisher.relay.releases import ReleaseSet
 from publisher.relay.run import make_keyring
-from publisher.risk import store
 from publisher.wire import BUCKETS
 
 
@@ -29,9 +25,8 @@ def digest_command(entities: tuple[str, ...]) -> None:
     releases = make_keyring(settings).release_set
     known(entities, releases.contracts)
     with session(settings, "digest") as connection, stopping() as stop:
-        under = _in_force(releases, connection)
         for entity in entities or releases.contracts:
-            state = send_digest(connection, under.contracts, under.release, entity, stop)
+            state = send_digest(connection, releases, entity, stop)
             left = f", {sum(state.unreleased):,} cannot leave" if any(state.unreleased) else ""
             click.echo(f"{entity}: {sum(state.rows):,} rows{left}, in {BUCKETS} parts.")
 
@@ -50,8 +45,7 @@ def resync_command(entity: str, buckets: str, codes: TextIO | None) -> None:
     releases = make_keyring(settings).release_set
     known((entity,), releases.contracts)
     with session(settings, "resync") as connection, stopping() as stop:
-        under = _in_force(releases, connection)
-        done = resync(connection, under.contracts, under.release, entity, _buckets(buckets), stop, _codes(codes))
+        done = resync(connection, releases.contracts, releases.release, entity, _buckets(buckets), stop, _codes(codes))
     gone = f", and {done.gone:,} deletes of rows that are gone" if codes else ""
     click.echo(f"{entity}: {done.rows:,} rows put in the outbox{gone}{'; stopped, call again' if stop.is_set() else ''}.")
 
@@ -70,8 +64,3 @@ def _buckets(text: str) -> list[int]:
     if not all(part.isdigit() and int(part) < BUCKETS for part in parts):
         raise click.UsageError(f"--buckets takes numbers from 0 to {BUCKETS - 1}, with commas between them, or all.")
     return [int(part) for part in parts]
-
-
-def _in_force(releases: ReleaseSet, connection: Connection) -> ReleaseSet:
-    """The release under the newest coarsening, as the relay uses it."""
-    return releases.under(connection, store.latest(connection)) if grouped(releases.contracts) else releases

@@ -82,7 +82,7 @@ def assess(
         return []
     try:
         if not _locked(connection):
-            raise InstallError("another assessment of risk runs in this database: wait for it, or stop it")
+            raise InstallError("another assessment of risk runs in this database, or a digest: wait for it, or stop it")
         counted = _count(connection, contracts, release, entity)
         found = [
             _assess_group(connection, release, group, counted[group.name], dry_run) for group in groups_of(contracts[entity])

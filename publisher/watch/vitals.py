@@ -17,7 +17,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from publisher.watch.outlook import Outlook
-from publisher.wire import RISK
+from publisher.wire import REPORTS
 
 if TYPE_CHECKING:
     from publisher.deadletters import DeadLetter
@@ -55,7 +55,7 @@ class Vitals:
         self.epoch = 0
         self.sessions_lost = 0
         self.outlook: Outlook | None = None
-        self.events = Counter(dict.fromkeys([*entities, RISK], NONE_YET))
+        self.events = Counter(dict.fromkeys([*entities, *sorted(REPORTS)], NONE_YET))
         self.bytes = Counter(self.events)
         self.records = 0
         self.manifests = 0

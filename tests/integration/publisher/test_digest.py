@@ -17,7 +17,7 @@ from publisher.database import connect
 from publisher.digest import State, resync, send_digest
 from publisher.errors import InstallError
 from publisher.relay import ReleaseSet, Summary
-from publisher.risk import store
+from publisher.risk.assess import RISK_LOCK
 from publisher.sinks import MemorySink
 from publisher.wire import BUCKETS, bucket_of, digest_of, record_of
 from tests.integration.publisher.groups import people
@@ -28,15 +28,10 @@ Send = Callable[..., State]
 
 
 @pytest.fixture
-def under(captured: str, releases: ReleaseSet) -> Callable[[psycopg.Connection[Any]], ReleaseSet]:
-    return lambda connection: releases.under(connection, store.latest(connection))
-
-
-@pytest.fixture
-def send(captured: str, contracts: dict[str, Contract], under: Callable[..., ReleaseSet]) -> Send:
+def send(captured: str, releases: ReleaseSet) -> Send:
     def run(entity: str = "customers") -> State:
         with connect(captured, "digest") as connection:
-            return send_digest(connection, contracts, under(connection).release, entity)
+            return send_digest(connection, releases, entity)
 
     return run
 
@@ -69,7 +64,11 @@ def differing(sink: MemorySink, entity: str = "customers") -> set[int]:
             told[event["record"]["bucket"]] = event["record"]
     assert sorted(told) == list(range(BUCKETS))
     rows, digests, moved = known_to_a_reader(sink, entity, told[0]["seq_low"])
-    return {b for b, each in told.items() if b not in moved and (each["rows"], int(each["digest"])) != (rows[b], digests[b])}
+    return {
+        b
+        for b, each in told.items()
+        if b not in moved and not each["unreleased"] and (each["rows"], int(each["digest"])) != (rows[b], digests[b])
+    }
 
 
 def test_the_state_is_what_the_events_say(platform: Platform, run_relay: Run, sink: MemorySink, send: Send, look: Any) -> None:
@@ -91,7 +90,13 @@ def test_the_state_is_what_the_events_say(platform: Platform, run_relay: Run, si
 
 
 def test_what_the_triggers_did_not_see_is_named_and_sent_again(
-    platform: Platform, captured: str, run_relay: Run, sink: MemorySink, send: Send, contracts: dict[str, Contract], under: Any
+    platform: Platform,
+    captured: str,
+    run_relay: Run,
+    sink: MemorySink,
+    send: Send,
+    contracts: dict[str, Contract],
+    releases: ReleaseSet,
 ) -> None:
     """Triggers that were off for a while: a row changed, one came, one went."""
     ids = people(platform, 20)
@@ -106,7 +111,7 @@ def test_what_the_triggers_did_not_see_is_named_and_sent_again(
     send()
     run_relay(sink)
     with connect(captured, "test") as connection:
-        release = under(connection).release
+        release = releases.release
         changed, came, went = (bucket_of(release.code("customers", str(key))) for key in (ids[0], new, ids[1]))
         assert differing(sink) == {changed, came, went}
         # The lake names all that it has of these parts: of those the platform has not, it gets deletes.
@@ -124,14 +129,14 @@ def test_what_the_triggers_did_not_see_is_named_and_sent_again(
 
 
 def test_a_row_that_comes_to_light_meanwhile_is_not_deleted(
-    platform: Platform, captured: str, run_relay: Run, sink: MemorySink, contracts: dict[str, Contract], under: Any
+    platform: Platform, captured: str, run_relay: Run, sink: MemorySink, contracts: dict[str, Contract], releases: ReleaseSet
 ) -> None:
     """Its transaction began before, and commits after: its number is lower, so its row must be waited for."""
     (gone,) = people(platform, 1)
     run_relay(sink)
     code = next(event["key"] for event in map(json.loads, sink.lines) if event["entity"] == "customers")
     with psycopg.connect(captured) as other, connect(captured, "resync") as connection, ThreadPoolExecutor(1) as pool:
-        release = under(connection).release
+        release = releases.release
         platform.sql("DELETE FROM customers WHERE id = %s", gone)
         Platform(other).customer(id=gone)
         healing = pool.submit(resync, connection, contracts, release, "customers", range(BUCKETS), threading.Event(), [code])
@@ -170,6 +175,44 @@ def test_rows_that_cannot_leave_are_counted_and_not_compared(
     found = send()
     assert sum(found.unreleased) == 1
     assert sum(found.rows) == 5
+
+
+def test_a_deleted_row_whose_delete_waits_behind_a_dead_letter_is_no_false_alarm(
+    platform: Platform, run_relay: Run, sink: MemorySink, send: Send
+) -> None:
+    """The stream still says that the row is there, and the table has it no more."""
+    people(platform, 5)
+    (poisoned,) = people(platform, 1)
+    run_relay(sink)
+    platform.sql("UPDATE customers SET postcode = %s WHERE id = %s", b"\x01not a ciphertext", poisoned)
+    run_relay(sink)
+    platform.sql("DELETE FROM customers WHERE id = %s", poisoned)
+    run_relay(sink)
+    found = send()
+    run_relay(sink)
+    assert sum(found.rows) == 5
+    assert sum(found.unreleased) == 1
+    assert sum(known_to_a_reader(sink, "customers", found.seq_low)[0]) == 6, "otherwise nothing was tried"
+    assert differing(sink) == set(), "the lake leaves out that part"
+
+
+def test_no_digest_while_risk_is_assessed_and_no_risk_during_a_digest(
+    platform: Platform, captured: str, send: Send, look: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What leaves under one coarsening is not to be compared with what left under another."""
+    people(platform, 2)
+    with connect(captured, "risk") as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [RISK_LOCK])
+        with pytest.raises(InstallError, match="an assessment of risk runs"):
+            send()
+
+    def in_between(*_: Any) -> None:
+        with pytest.raises(InstallError, match="or a digest"):
+            look()
+
+    monkeypatch.setattr("publisher.digest._wait_for_writers", in_between)
+    send()
+    look()
 
 
 def test_it_waits_for_what_is_under_way(platform: Platform, captured: str, send: Send) -> None:
