@@ -3,8 +3,8 @@
 Belongs here: reading the rows in one snapshot, and the numbers. Not here: the event's form (wire.py), the comparison (the lake's).
 
 Manifests prove that what was captured has arrived; this proves that all was captured, and that nothing has changed since. Which events the snapshot
-has seen is known to within a range of `seq`: all up to `seq_low`, since no transaction that runs could still commit into it (as for manifests), and
-none above `seq_high`, which was drawn after it. A part of the table with an event between them is not compared this time.
+has seen is known to within a range of `seq`: all up to `seq_low`, where the last closed range of the manifests ends (so nobody can commit below it any more, and
+all of it has left or is a dead letter), and none above `seq_high`, which was drawn after it. A part of the table with an event between them is not compared this time.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ logger = logging.getLogger("publisher.digest")
 
 PAGE_ROWS = 2_000
 PATIENCE_SECONDS = 30.0
-"""How long to wait for transactions that could still commit below `seq_low`; an older range is taken then."""
+"""How long to wait until all that was captured by now is accounted for; an older range is taken then."""
 
 
 @dataclass
@@ -70,8 +70,7 @@ def send_digest(connection: Connection, releases: ReleaseSet, entity: str, stop:
             raise InstallError(f"{entity}: an assessment of risk runs, and what leaves may change: wait for it")
         _refuse_what_is_under_way(connection, contract)
         release = releases.under(connection, store.latest(connection)).release
-        manifest.cut(connection)
-        _wait_for_writers(connection, stop or threading.Event())
+        _close_a_range(connection, releases.contracts, stop or threading.Event())
         state = read_state(connection, releases.contracts, release, entity)
         _send(connection, contract, state)
         connection.execute("SELECT pg_advisory_unlock_shared(%s)", [RISK_LOCK])
@@ -175,17 +174,16 @@ def _refuse_what_is_under_way(connection: Connection, contract: Contract) -> Non
         )
 
 
-def _wait_for_writers(connection: Connection, stop: threading.Event) -> None:
-    waited = 0.0
+def _close_a_range(connection: Connection, entities: Iterable[str], stop: threading.Event) -> None:
+    """Ends the open range, and waits until it has closed: the relay empties it, as far as transactions that run let it."""
+    seq_to, waited = manifest.cut(connection), 0.0
     while waited < PATIENCE_SECONDS and not stop.is_set():
-        row = connection.execute(SETTLED).fetchone()
+        manifest.close(connection, entities)
+        row = connection.execute(CLOSED, [seq_to]).fetchone()
         if row and row[0]:
             return
         waited += 0.1
         stop.wait(0.1)
-    row = connection.execute(LOW).fetchone()
-    if row is None or row[0] is None:
-        raise TransientError("a transaction runs that is older than every range: no state can be told until it has ended")
 
 
 def _send(connection: Connection, contract: Contract, state: State) -> None:
@@ -202,13 +200,11 @@ def _send(connection: Connection, contract: Contract, state: State) -> None:
         connection.execute(SEND, [STATE, contract.entity, reports])
 
 
-SETTLED = """
-SELECT r.cut_xid <= pg_snapshot_xmin(pg_current_snapshot()) FROM publisher.ranges r WHERE r.seq_to IS NOT NULL ORDER BY r.seq_to DESC LIMIT 1
-"""
+CLOSED = "SELECT closed_at IS NOT NULL FROM publisher.ranges WHERE seq_to = %s"
 
-LOW = """
-SELECT max(r.seq_to) FROM publisher.ranges r WHERE r.seq_to IS NOT NULL AND r.cut_xid <= pg_snapshot_xmin(pg_current_snapshot())
-"""
+LOW = (
+    "SELECT coalesce(max(seq_to), (SELECT min(seq_from) FROM publisher.ranges)) FROM publisher.ranges WHERE closed_at IS NOT NULL"
+)
 
 SEND = """
 INSERT INTO publisher.outbox (seq, entity, op, key, row)

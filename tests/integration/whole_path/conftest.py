@@ -55,8 +55,8 @@ def whole_path(
             for _ in range(INCREMENTS):
                 traffic.run(ROWS // INCREMENTS)
                 path.command("publisher.cli", "risk")
-                path.command("publisher.cli", "digest")
                 path.push()
+                path.command("publisher.cli", "digest")  # leaves with the next push
                 path.run_jobs("ingest", "refresh")
             path.written = traffic.stats.rows_written
             yield path
