@@ -32,7 +32,7 @@ def world(
 ) -> Iterator[World]:  # fmt: skip
     """Everything as in production, but that a relay is less patient."""
     Machine.world = World(database_of_its_own, two_releases, kinesis, kinesis_sink, Oracle(DATA_KEY, PSEUDONYM_KEY))
-    with patch.multiple(relay_flight, BACKOFF_FIRST_SECONDS=0.001, BACKOFF_MOST_SECONDS=0.01), patch.object(relay_loop, "TICK_SECONDS", 0.0):  # fmt: skip
+    with patch.multiple(relay_flight, BACKOFF_FIRST_SECONDS=0.001, BACKOFF_MOST_SECONDS=0.01), patch.object(relay_loop, "TICK_SECONDS", 0.0), patch("publisher.digest.PATIENCE_SECONDS", 0.1):  # fmt: skip
         yield Machine.world
 
 
