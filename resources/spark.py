@@ -103,6 +103,9 @@ def _first_that_opens(builder: Any, remote: str, name: str | None) -> Any:
         try:
             session.version  # noqa: B018 (the first call that needs an answer)
         except PySparkException as error:
+            # Left open it would stay this thread's active session, whose settings PySpark asks for when a time is a literal.
+            session.release_session_on_close = False
+            session.stop()
             if name is None or _condition(error) not in _CLOSED:
                 raise
             continue

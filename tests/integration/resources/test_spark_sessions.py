@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import UTC, datetime
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as sf
 
 from resources.errors import ServerFailed, SparkFailed
 from resources.ports import free_port
@@ -31,6 +33,21 @@ def test_a_name_can_be_used_again_after_its_session_was_closed(spark_server: Spa
     for _ in range(3):
         with resource.session("bronze/17") as session:
             assert session.range(2).count() == 2
+
+
+def test_a_session_that_could_not_be_opened_is_not_asked_for_settings_later(spark_server: SparkTestServer) -> None:
+    resource, times = SparkConnectResource(remote=spark_server.remote), []
+
+    def in_a_thread_without_sessions() -> None:
+        with resource.session("bronze/19"):
+            pass
+        with resource.session("bronze/19") as session:
+            times.extend(session.range(1).select(sf.lit(datetime(2026, 11, 24, tzinfo=UTC)).alias("at")).collect())
+
+    thread = threading.Thread(target=in_a_thread_without_sessions)
+    thread.start()
+    thread.join(60)
+    assert len(times) == 1
 
 
 def test_what_a_killed_client_left_running_is_interrupted_by_the_next_of_its_name(spark_server: SparkTestServer) -> None:
