@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks.publisher import latency, throughput, writers
+from benchmarks.publisher import backfill, latency, throughput, writers
 
-BENCHMARKS = {"writers": writers.main, "throughput": throughput.main, "latency": latency.main}
+BENCHMARKS = {"writers": writers.main, "throughput": throughput.main, "latency": latency.main, "backfill": backfill.main}
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from demo.leakscan import ScanReport
 from demo.platform.traffic import Traffic
 from demo.stack import Stack
 from lake_assets.bronze.reports import RiskReport, reports_of
-from lake_assets.completeness import count_verdicts
+from lake_assets.completeness import StateVerdict, count_verdicts, verify_manifests, verify_states
 from lake_assets.gold.load import load_gold
 from lake_assets.raw.batches import pending_batches
 from lake_assets.raw.lake import ensure_lake
@@ -70,6 +70,11 @@ class Lake:
             rows = self.tables.spark.sql(query).collect()
         return {row.entity: (row.bronze, row.events, row.silver) for row in rows}
 
+    def states(self) -> dict[str, StateVerdict]:
+        """By entity: whether history says what the platform's digest of its table says."""
+        found = verify_manifests(self.tables, self.contracts)
+        return verify_states(self.tables, self.contracts, {entity: each.seq for entity, each in found.items()})
+
     def count(self, layer: str, name: str) -> int:
         return int(self.tables.read(layer, name).count())
 
@@ -88,6 +93,7 @@ class Account:
     platform_rows: dict[str, int]
     quarantined: int
     verdicts: dict[str, int]
+    states: dict[str, StateVerdict]
     gold: dict[str, int]
     latency_s: dict[str, float]
     runs: int
@@ -125,6 +131,14 @@ class Account:
             found.append("no k-group was reported on")
         if bad or not self.verdicts:
             found.append(f"{bad:,} manifests do not agree" if bad else "no manifest was compared")
+        for entity in self.bronze:
+            state = self.states.get(entity)
+            if state is None or not state.compared:
+                found.append(f"no digest of {entity} could be compared")
+            elif state.differing:
+                found.append(
+                    f"{entity}: {len(state.differing)} of {state.compared} parts say other things than the platform's table"
+                )
         found += [f"gold/{table} is empty" for table, rows in self.gold.items() if not rows]
         if self.leaks is None or not self.leaks.ok:
             found.append("the search for leaks found something, or missed one of its own controls")
@@ -149,6 +163,10 @@ class Account:
             "quarantined": self.quarantined,
             "manifests_ok": self.verdicts.get("agrees", 0),
             "manifests_bad": sum(n for verdict, n in self.verdicts.items() if verdict != "agrees"),
+            "states": {
+                each: {"rows": state.rows, "parts": state.compared, "differing": len(state.differing)}
+                for each, state in self.states.items()
+            },
             "leaks": self.leaks.hits if self.leaks else None,
             "keys_in_lake": len(self.keys.found) if self.keys else None,
             "k_groups": {each.group: {"k": each.k, "people": each.people, "smallest": each.smallest} for each in self.reports},
@@ -169,6 +187,7 @@ class Account:
             "",
             f"  {self.rows_written:,} rows written by the platform and {self.sent_again:,} sent again more or less coarsely, {report['events_released']:,} events released, {report['events_bronze']:,} in bronze",
             f"  manifests: {report['manifests_ok']:,} agree, {report['manifests_bad']:,} do not; in quarantine: {self.quarantined:,}",
+            f"  what the tables say: {sum(s.compared for s in self.states.values()):,} digests compared, {sum(len(s.differing) for s in self.states.values())} differ",
             *(
                 f"  k-group {each.group}: {each.people:,} people in groups of {each.smallest:,} and more (k = {each.k}), {each.silent:,} of them say "
                 f"nothing; as they are {each.people_below_k:,} would be in groups below {each.k}"
@@ -213,6 +232,7 @@ def take_account(stack: Stack, lake: Lake, traffic: Traffic, runs: int) -> Accou
         platform_rows={entity: int(row[0]) if row else 0 for entity, row in rows.items()},
         quarantined=lake.count("ops", "quarantine"),
         verdicts=count_verdicts(lake.tables),
+        states=lake.states(),
         gold={name: lake.count("gold", name) for name in gold},
         latency_s=_latency(stack, lake, traffic, tables),
         runs=runs,

@@ -21,7 +21,9 @@ CADENCE = "* * * * *"
 UI_PORT, PAGES_PORT = 3000, 3001
 FIRST_ROWS = 4_000
 LOOK_SECONDS = 2.0
-RISK_SECONDS = 600.0
+LOOK_AT_ALL_SECONDS = 600.0
+"""How often the platform counts its k-groups, and digests what its tables say."""
+
 SHOWN = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "PLATFORM_DATABASE_URL")
 
 
@@ -58,8 +60,9 @@ def keep_running(rows_per_second: float, seed: int) -> int:
             looked = float("-inf")
             while not over.wait(LOOK_SECONDS):
                 supervisor.raise_if_ended()
-                if time.monotonic() - looked > RISK_SECONDS:
+                if time.monotonic() - looked > LOOK_AT_ALL_SECONDS:
                     stack.publisher("risk")
+                    stack.publisher("digest")
                     looked = time.monotonic()
             live.join(LOOK_SECONDS)
         console.say("\nStopping …")

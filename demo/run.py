@@ -68,7 +68,8 @@ def _through(console: Console, stack: Stack, lake: Lake, rows: int, seed: int) -
         stack.supervisor.raise_if_ended()
     with console.phase("risk", "count who shares what with whom, and coarsen what too few share"):
         stack.publisher("risk")
-    with console.phase("drain", "send what waits, with the manifests that account for it"):
+    with console.phase("drain", "digest what the tables say; send what waits, with the manifests that account for it"):
+        stack.publisher("digest")
         stack.publisher("manifest")
         stack.stop_relay()  # or a manifest of nothing every few seconds would keep the lake busy
     with console.phase("ingest", "raw → bronze → silver: wait until the lake has it all"):

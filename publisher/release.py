@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -23,9 +24,11 @@ from publisher.risk.steps import Steps
 from publisher.values import reader
 from publisher.wire import DELETES, GONE, OPS, ReleasedEvent, cut_time, encode
 
+REMEMBERED = 65_536
+"""Combinations of a k-group whose step is held in memory: what leaves of them, never what is in a column."""
 
-@dataclass(frozen=True, slots=True)
-class Change:
+
+class Change(NamedTuple):
     """A captured change, still inside the platform. `row` holds the contract's source columns as the outbox does."""
 
     entity: str
@@ -37,21 +40,28 @@ class Change:
     row: Mapping[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True)
-class _FieldPlan:
+class _FieldPlan(NamedTuple):
     name: str
     required: bool
     of_null: bool | None
     derive: Callable[[Any], Any]
 
 
+class _GroupPlan(NamedTuple):
+    group: KGroup
+    fields: tuple[str, ...]
+    step: Callable[[tuple[Any, ...]], int]
+    """The step of a combination: what its fields say as they are. The latest are remembered, since many rows share one."""
+
+
 @dataclass(frozen=True, slots=True)
 class _EntityPlan:
     contract: Contract
+    fields: tuple[str, ...]
     columns: tuple[tuple[str, Callable[[Any], Any], tuple[_FieldPlan, ...]], ...]
     """Each source column with its reader and the fields that are derived from it."""
     subject_required: bool
-    groups: tuple[KGroup, ...]
+    groups: tuple[_GroupPlan, ...]
 
 
 class Release:
@@ -112,7 +122,8 @@ class Release:
         columns, _ = self._values(plan, change, faults)
         if faults:
             raise Unreleasable(change.entity, change.seq, "; ".join(dict.fromkeys(faults.values())), tuple(faults))
-        return {group.name: (group, tuple(columns[field.derivation.column] for field in group.fields)) for group in plan.groups}
+        groups = [planned.group for planned in plan.groups]
+        return {group.name: (group, tuple(columns[field.derivation.column] for field in group.fields)) for group in groups}
 
     def digest(self, group: KGroup, combination: tuple[Any, ...]) -> bytes:
         """What stands for a combination (what a row says at step 0) in the platform's database."""
@@ -123,20 +134,20 @@ class Release:
     ) -> tuple[dict[str, Any], CoarseTime | None]:
         """The record, and how far an insert's time may tell when the row was made, where a k-group limits that."""
         columns, values = self._values(plan, change, faults)
-        names = [field.name for field in plan.contract.fields]
-        if names[0] in values and values[names[0]] != key:
-            faults.setdefault(names[0], "the row's key is not the key under which it was captured")
+        named = plan.fields[0]
+        if named in values and values[named] != key:
+            faults.setdefault(named, "the row's key is not the key under which it was captured")
         if faults:
             return {}, None
         precision = None
-        for group in plan.groups:
-            step = self._steps.step(group, self.digest(group, tuple(values[field.name] for field in group.fields)))
-            if step:
-                said = group.say([columns[field.derivation.column] for field in group.fields], step)
-                values.update(zip((field.name for field in group.fields), said, strict=True))
+        for group, fields, step_of in plan.groups:
+            step = step_of(tuple([values[name] for name in fields]))
+            for name, column, derive, of_null in group.coarser[step]:
+                raw = columns[column]
+                values[name] = None if derive is None else of_null if raw is None else derive(raw)
             if change.op == "insert":
-                precision = coarsest([precision, group.insert_precision(step)])
-        return {name: values[name] for name in names}, precision
+                precision = coarsest([precision, group.insert_precisions[step]])
+        return {name: values[name] for name in plan.fields}, precision
 
     def _values(self, plan: _EntityPlan, change: Change, faults: dict[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
         """The source columns' values, and what each field says of them as it is. What cannot be read or derived is in `faults`."""
@@ -148,21 +159,20 @@ class Release:
                 raw = row[column]
                 value = raws[column] = None if raw is None else read(raw)
             except KeyError:
-                faults.update(
-                    dict.fromkeys((f.name for f in fields), "captured without its column: run `publisher install` and backfill")
-                )
+                missing = "captured without its column: run `publisher install` and backfill"
+                faults.update(dict.fromkeys((field.name for field in fields), missing))
                 continue
             except ValueError as error:
                 faults.update(dict.fromkeys((field.name for field in fields), _rule(error)))
                 continue
-            for field in fields:
+            for name, required, of_null, derive in fields:
                 try:
-                    values[field.name] = field.of_null if value is None else field.derive(value)
+                    said = values[name] = of_null if value is None else derive(value)
                 except ValueError as error:
-                    faults[field.name] = _rule(error)
+                    faults[name] = _rule(error)
                     continue
-                if values[field.name] is None and field.required:
-                    faults[field.name] = "required, and the row has no value"
+                if said is None and required:
+                    faults[name] = "required, and the row has no value"
         return raws, values
 
     def _plan(self, contract: Contract, contracts: Mapping[str, Contract]) -> _EntityPlan:
@@ -174,7 +184,15 @@ class Release:
         columns = tuple(
             (name, reader(contract.columns[name], self._keyring.decrypt), tuple(fields)) for name, fields in by_column.items()
         )
-        return _EntityPlan(contract, columns, _always_has_subject(contract, contracts), groups_of(contract))
+        fields, groups = tuple(field.name for field in contract.fields), tuple(map(self._group_plan, groups_of(contract)))
+        return _EntityPlan(contract, fields, columns, _always_has_subject(contract, contracts), groups)
+
+    def _group_plan(self, group: KGroup) -> _GroupPlan:
+        step = lru_cache(maxsize=REMEMBERED)(partial(self._step, group))
+        return _GroupPlan(group, tuple(field.name for field in group.fields), step)
+
+    def _step(self, group: KGroup, combination: tuple[Any, ...]) -> int:
+        return self._steps.step(group, self.digest(group, combination))
 
     def _deriver(self, field: Field, contract: Contract) -> Callable[[Any], Any]:
         derivation = field.derivation

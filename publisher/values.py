@@ -22,6 +22,8 @@ def reader(column: SourceColumn, decrypt: Callable[[bytes], str]) -> Callable[[A
     typed = _TYPES[column.type]
     if not column.encrypted:
         return typed
+    if column.type == "string":  # nothing else comes out of it
+        return lambda value: decrypt(_ciphertext(value))
     return lambda value: typed(decrypt(_ciphertext(value)))
 
 

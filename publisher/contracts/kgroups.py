@@ -85,14 +85,29 @@ class KGroup:
         fields = "; ".join(f"{field.name}={field.derivation.text}" for field in self.fields)
         return f"{fields}: {' | '.join(map(self.words, range(len(self.steps))))}"
 
-    def insert_precision(self, step: int) -> CoarseTime | None:
-        """How far the time of an insert may tell when the row was made: no further than the group's dates do. None where it has none."""
-        said: list[CoarseTime | None] = [
-            "year" if derive is None else "month" if "month" in field.derivation.args else "day"
-            for field, derive in zip(self.fields, self.derives[step], strict=True)
-            if field.type == "date" and field.derivation.function in ("truncate", "copy")
-        ]
-        return coarsest(said)
+    @cached_property
+    def coarser(self) -> tuple[tuple[tuple[str, str, Callable[[Any], Any] | None, bool | None], ...], ...]:
+        """At each step, the fields that say less than as they are: name, source column, how it is derived, what no value gives."""
+        return tuple(
+            tuple(
+                (field.name, field.derivation.column, derive, of_null)
+                for field, derive, of_null, rung in zip(self.fields, derives, self._of_null, down, strict=True)
+                if rung
+            )
+            for derives, down in zip(self.derives, self.steps, strict=True)
+        )
+
+    @cached_property
+    def insert_precisions(self) -> tuple[CoarseTime | None, ...]:
+        """At each step, how far the time of an insert may tell when the row was made: no further than the group's dates do. None where it has none."""
+        return tuple(
+            coarsest(
+                "year" if derive is None else "month" if "month" in field.derivation.args else "day"
+                for field, derive in zip(self.fields, derives, strict=True)
+                if field.type == "date" and field.derivation.function in ("truncate", "copy")
+            )
+            for derives in self.derives
+        )
 
 
 def coarsest(times: Iterable[CoarseTime | None]) -> CoarseTime | None:

@@ -104,7 +104,7 @@ def test_a_chain_goes_one_rung_at_a_time_from_all_to_nothing(contracts: dict[str
 
 def test_an_inserts_time_is_no_finer_than_the_groups_date(contracts: dict[str, Contract]) -> None:
     (group,) = groups_of(contracts["customers"])
-    said = [group.insert_precision(step) for step in range(len(group.steps))]
+    said = list(group.insert_precisions)
     assert said == ["month"] * 4 + ["year"] * (len(said) - 4)
 
 
