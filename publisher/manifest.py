@@ -39,15 +39,6 @@ class ManifestEvent:
     event: ReleasedEvent
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """One event to count: where it belongs, and its line's digest."""
-
-    entity: str
-    seq: int
-    digest: int
-
-
 def cut(connection: Connection) -> int:
     """Ends the open range and begins the next. Returns its last seq."""
     with connection.transaction():
@@ -71,7 +62,7 @@ def close(connection: Connection, entities: Iterable[str]) -> int:
         return connection.execute(CLOSE, {"entities": sorted(entities)}).rowcount
 
 
-def count(connection: Connection, sent: Sequence[Counted]) -> None:
+def count(connection: Connection, sent: Sequence[ReleasedEvent]) -> None:
     """Counts acknowledged events, within the transaction that deletes them. A range that had closed gets a revision."""
     if not sent:
         return

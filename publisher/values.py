@@ -28,7 +28,7 @@ def reader(column: SourceColumn, decrypt: Callable[[bytes], str]) -> Callable[[A
 
 
 def _ciphertext(value: Any) -> bytes:
-    if isinstance(value, str) and value.startswith("\\x"):
+    if isinstance(value, str) and value[:2] == "\\x":
         return bytes.fromhex(value[2:])
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)

@@ -19,6 +19,7 @@ from benchmarks.publisher.site import CONTRACTS, DATA_KEY, PSEUDONYM_KEY
 from publisher.database import connect
 from publisher.keys import LocalKeyring
 from publisher.relay import Relay, Until, load_release_set
+from publisher.relay.run import collect_seldom
 from publisher.sinks.kinesis import KinesisSink
 
 
@@ -32,6 +33,7 @@ def main() -> None:
     )  # fmt: skip
     with connect(database, "relay") as connection:
         releases = load_release_set(CONTRACTS, LocalKeyring(DATA_KEY, PSEUDONYM_KEY))
+        collect_seldom()
         began = time.perf_counter()
         done = Relay(connection, releases, KinesisSink(client, "bench"), stop=stop).run(
             Until.STOPPED if "stay" in sys.argv else Until.SENT

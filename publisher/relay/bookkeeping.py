@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from publisher import deadletters, manifest, outbox
 from publisher.database import Connection
 from publisher.deadletters import DeadLetter
-from publisher.manifest import Counted
 from publisher.outbox import Claim
 from publisher.relay.pack import Packed
 from publisher.wire import REPORTS
@@ -33,7 +32,7 @@ def commit_round(
     with connection.transaction():
         events = [event for packed in done for event in packed.events]
         outbox.delete(connection, [*(event.seq for event in events), *dropped])
-        manifest.count(connection, [Counted(e.entity, e.seq, e.digest) for e in events if e.entity not in REPORTS])
+        manifest.count(connection, [event for event in events if event.entity not in REPORTS])
         manifest.mark_sent(connection, [m for packed in done for m in packed.manifests])
         deadletters.park(connection, letters)
         again = {packed.record.partition for packed in claimed}

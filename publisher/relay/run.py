@@ -5,6 +5,7 @@ Belongs here: wiring to the outside. Not here: the loop (loop.py), options (cli.
 
 from __future__ import annotations
 
+import gc
 import logging
 import random
 import threading
@@ -45,6 +46,16 @@ class Keys:
     release_set: ReleaseSet
 
 
+def collect_seldom() -> None:
+    """Tells Python's collector that what lives now lives on, and to look at the rest less often.
+
+    A relay holds ten thousands of events that no cycle leads to; to look through them again and again took a sixth of its time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
+
+
 def make_keyring(settings: Settings) -> Keys:
     """Loads contracts, then keys. Raises ContractError, SettingsError or TransientError, each in a sentence."""
     try:
@@ -83,6 +94,7 @@ def run_relay(settings: Settings, stop: threading.Event, *, once: bool = False, 
     mark = Mark(lambda: sink.client, settings.need_stream())
     until = Until.ACCOUNTED if drain else Until.SENT if once else Until.STOPPED
     losses, worked = 0, False
+    collect_seldom()
     # Only a relay that stays is watched: a drain beside it must not ask for its port.
     port = settings.metrics_port if until is Until.STOPPED else None
     vitals = Vitals(keys.release_set.contracts, watched=port is not None)

@@ -64,11 +64,11 @@ class Truncate(Function):
         return Domain("date", pattern="^[0-9]{4}-[0-9]{2}-01$" if use.args[0] == "month" else None)
 
     def derive(self, use: Use) -> Derive:
-        month = use.args[0] == "month"
+        kept, rest = (7, "-01") if use.args[0] == "month" else (10, "")
 
         def cut(value: date) -> str:
-            day = _utc_day(value) if isinstance(value, datetime) else value
-            return (day.replace(day=1) if month else day).isoformat()
+            day = _in_utc(value) if isinstance(value, datetime) else value
+            return day.isoformat()[:kept] + rest
 
         return cut
 
@@ -145,8 +145,8 @@ def _years(year: int, width: int) -> str:
     return f"{start}-{start + width - 1}"
 
 
-def _utc_day(moment: datetime) -> date:
+def _in_utc(moment: datetime) -> datetime:
     try:
-        return moment.astimezone(UTC).date()
+        return moment.astimezone(UTC)
     except OverflowError:
         raise RuleBroken("a time outside of the years 1 to 9999") from None
