@@ -84,7 +84,8 @@ def test_the_children_of_a_child_go_with_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_none_is_left_when_the_parent_ends(tmp_path: Path, number: signal.Signals) -> None:
     script = (
-        "import sys, time\nfrom pathlib import Path\nfrom demo.processes import Supervisor\n"
+        "import signal, sys, time\nfrom pathlib import Path\nfrom demo.processes import Supervisor\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs inherit that it is ignored
         f"with Supervisor(Path({str(tmp_path)!r})) as supervisor:\n"
         f"    print(supervisor.start('family', {FAMILY!r}).pid, flush=True)\n    time.sleep(60)\n"
     )
