@@ -29,6 +29,10 @@ CHUNK_ROWS = 1_000
 MOST_WAITING = 20_000
 """Rows in the outbox above which a backfill pauses, so that live changes do not queue for long behind it."""
 
+MOST_LAG_BYTES = 64 << 20
+"""WAL that a standby has still to replay above which a backfill pauses: a bulk of writes must not make replicas old, nor a slot fill the disk."""
+
+PAUSE_SECONDS = 0.1
 BACKFILL_LOCK = 0x62666C6C
 BUSY = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
 
@@ -49,6 +53,7 @@ def backfill(
     *,
     chunk_rows: int = CHUNK_ROWS,
     most_waiting: int = MOST_WAITING,
+    most_lag_bytes: int = MOST_LAG_BYTES,
     stop: threading.Event | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> Progress:
@@ -65,8 +70,8 @@ def backfill(
         statement, progress = sql.backfill(key_type), Progress(entity, 0, done=False)
         failures = 0
         while not progress.done and not stop.is_set():
-            if outbox.depth(connection, most_waiting + 1) > most_waiting:
-                stop.wait(0.1)
+            if _must_wait(connection, most_waiting, most_lag_bytes):
+                stop.wait(PAUSE_SECONDS)
                 continue
             try:
                 next_one = _chunk(connection, statement, sql.contract, max(1, chunk_rows >> min(failures, 6)), progress.rows)
@@ -140,8 +145,8 @@ def resend(connection: Connection, statement: str, keys: Sequence[str], stop: th
     failures, sent = 0, 0
     while keys and not stop.is_set():
         some = keys[: max(1, CHUNK_ROWS >> min(failures, 6))]
-        if outbox.depth(connection, MOST_WAITING + 1) > MOST_WAITING:
-            stop.wait(0.1)
+        if _must_wait(connection, MOST_WAITING, MOST_LAG_BYTES):
+            stop.wait(PAUSE_SECONDS)
             continue
         try:
             with connection.transaction():
@@ -156,6 +161,14 @@ def resend(connection: Connection, statement: str, keys: Sequence[str], stop: th
     return sent
 
 
+def _must_wait(connection: Connection, most_waiting: int, most_lag_bytes: int) -> bool:
+    """Whether the relay or a standby is too far behind for more of it."""
+    if outbox.depth(connection, most_waiting + 1) > most_waiting:
+        return True
+    row = connection.execute(LAG).fetchone()
+    return bool(row and int(str(row[0])) > most_lag_bytes)
+
+
 def _locked(connection: Connection, entity: str) -> bool:
     """Two-part key: ours and the entity's. Goes with the session."""
     row = connection.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", [BACKFILL_LOCK, entity]).fetchone()
@@ -165,6 +178,11 @@ def _locked(connection: Connection, entity: str) -> bool:
 LOCK_TIMEOUT = """
 SELECT set_config('lock_timeout', (greatest(50, (SELECT setting::int FROM pg_settings WHERE name = 'deadlock_timeout') / 2))::text, true)
 """
+
+LAG = """
+SELECT coalesce(max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)), 0)::bigint FROM pg_stat_replication
+"""
+"""Of standbys that are connected. Without the rights of pg_monitor their positions are null: then only the outbox throttles."""
 
 ADVANCE = """
 UPDATE publisher.backfills SET position = %(last)s, rows = rows + %(rows)s WHERE entity = %(entity)s

@@ -62,11 +62,16 @@ def stopping() -> Iterator[threading.Event]:
 @contextmanager
 def progress(entity: str, about: int) -> Iterator[Callable[[backfilling.Progress], None]]:
     """Shows how far a backfill of about so many rows is, its rate and the time left: a bar on a terminal, elsewhere a line every ten seconds."""
-    if sys.stderr.isatty():
-        with click.progressbar(length=max(1, about), label=entity, file=sys.stderr, show_pos=True, show_eta=True) as bar:
-            yield lambda done: bar.update(max(0, min(done.rows, bar.length or 0) - bar.pos))
-        return
     began = told = time.monotonic()
+    if sys.stderr.isatty():
+        with click.progressbar(
+            length=max(1, about), label=entity, file=sys.stderr, show_pos=True, show_eta=True,
+            item_show_func=_rate,
+        ) as bar:  # fmt: skip
+            yield lambda done: bar.update(
+                max(0, min(done.rows, bar.length or 0) - bar.pos), done.rows / max(0.001, time.monotonic() - began)
+            )
+        return
 
     def report(done: backfilling.Progress) -> None:
         nonlocal told
@@ -77,3 +82,7 @@ def progress(entity: str, about: int) -> Iterator[Callable[[backfilling.Progress
             click.echo(f"{done.entity}: {done.rows:,} of about {about:,} rows, {rate:,.0f}/s{left}", err=True)
 
     yield report
+
+
+def _rate(rows_per_second: float | None) -> str | None:
+    return None if rows_per_second is None else f"{rows_per_second:,.0f} rows/s"

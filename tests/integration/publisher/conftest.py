@@ -24,9 +24,18 @@ from publisher.outbox import try_lock
 from publisher.relay import Relay, ReleaseSet, Summary, Until, load_release_set
 from publisher.risk.assess import Assessment, assess
 from publisher.sinks import MemorySink, Sink
+from tests.integration.publisher.clusters import Clusters
 from tests.integration.publisher.platform import DATA_KEY, PSEUDONYM_KEY, Platform
 
 CONTRACTS = Path(__file__).parents[3] / "contracts"
+
+
+@pytest.fixture
+def clusters() -> Iterator[Clusters]:
+    """Whole PostgreSQL clusters, and copies of them."""
+    made = Clusters()
+    yield made
+    made.stop()
 
 
 @pytest.fixture(scope="session")

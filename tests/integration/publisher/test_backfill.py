@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +14,7 @@ from contextlib import suppress
 import psycopg
 import pytest
 
+from demo.platform.migrations import migrate
 from publisher.backfill import BACKFILL_LOCK, Progress, backfill, due
 from publisher.capture import check_installation, install
 from publisher.contracts import Contract
@@ -21,7 +24,9 @@ from publisher.errors import InstallError
 from publisher.relay import Summary
 from publisher.sinks import MemorySink
 from publisher.wire import EPOCH_BITS
+from tests.integration.publisher.clusters import Clusters
 from tests.integration.publisher.platform import Platform
+from tests.integration.publisher.relays import wait_for
 
 
 @pytest.fixture
@@ -33,7 +38,7 @@ def session(captured: str) -> Iterator[Connection]:
 def fill(platform: Platform, count: int) -> None:
     platform.sql(
         "INSERT INTO creditors (id, code, name, sector, contact_email, created_at)"
-        " SELECT n, 'C' || lpad((n %% 1000)::text, 3, '0') || '', 'n', 'bank', '\\x01', now() FROM generate_series(1, %s) n", count,
+        " SELECT n, 'C' || to_char(n, 'FM999000'), 'n', 'bank', '\\x01', now() FROM generate_series(1, %s) n", count,
     )  # fmt: skip
 
 
@@ -87,6 +92,51 @@ def test_a_stopped_backfill_goes_on_where_it_was(session: Connection, platform: 
     second = backfill(session, contracts, "creditors", chunk_rows=100)
     assert second == Progress("creditors", 300, done=True)
     assert sorted(int(row.key) for row in platform.outbox()) == list(range(1, 501))
+
+
+def test_a_killed_backfill_goes_on_where_it_was(session: Connection, platform: Platform, environment: dict[str, str]) -> None:
+    fill(platform, 20_000)
+    platform.clear()
+    command = [sys.executable, "-m", "publisher.cli", "backfill", "creditors", "--chunk", "50"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+        wait_for(lambda: len(platform.outbox()) >= 500)
+        process.kill()
+    before = {row.key for row in platform.outbox()}
+    assert 500 <= len(before) < 20_000
+    done = subprocess.run([*command[:-1], "5000"], env=environment, capture_output=True, text=True, check=True)
+    rows = platform.outbox()
+    assert len(rows) == 20_000, "no row is left out, and none is sent again that was committed"
+    assert {row.key for row in rows} == {str(n) for n in range(1, 20_001)}
+    assert f"{20_000 - len(before):,}" in done.stdout
+
+
+def test_it_pauses_while_a_standby_is_far_behind(contracts: dict[str, Contract], clusters: Clusters) -> None:
+    """A real one, whose replay is paused for a while."""
+    server = clusters.first()
+    url = server.create_database("replicated")
+    migrate(url)
+    with connect(url, "install") as connection:
+        install(connection, contracts)
+    standby = clusters.base_backup(server, standby=True)
+    with psycopg.connect(url, autocommit=True) as writing, psycopg.connect(standby.url("replicated"), autocommit=True) as replica:
+        platform = Platform(writing)
+        wait_for(lambda: writing.execute("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'").fetchone() == (1,))
+        replica.execute("SELECT pg_wal_replay_pause()")
+        fill(platform, 5_000)
+        platform.clear()
+        done: list[Progress] = []
+
+        def work() -> None:
+            with connect(url, "backfill") as connection:
+                done.append(backfill(connection, contracts, "creditors", chunk_rows=100, most_lag_bytes=100_000))
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        time.sleep(0.5)
+        assert not platform.outbox(), "the standby has more than that to replay"
+        replica.execute("SELECT pg_wal_replay_resume()")
+        thread.join(60)
+        assert done == [Progress("creditors", 5_000, done=True)]
 
 
 def test_an_empty_table_is_done_at_once(session: Connection, contracts: dict[str, Contract]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,13 +30,6 @@ from tests.integration.publisher.platform import Platform
 from tests.integration.publisher.relays import events
 
 NAME = "platform_copied"
-
-
-@pytest.fixture
-def clusters() -> Iterator[Clusters]:
-    made = Clusters()
-    yield made
-    made.stop()
 
 
 @pytest.fixture
