@@ -56,6 +56,10 @@ class World:
     steps: int = 0
     did: Counter[str] = field(default_factory=Counter)
 
+    def database(self) -> str:
+        """The URL of a new one."""
+        return self.new_database()
+
 
 @dataclass
 class Process:
@@ -73,7 +77,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.url = self.world.new_database()
+        self.url = self.world.database()
         self.kinesis = self.world.kinesis
         self.kinesis.heal()
         self.kinesis.puts.clear()
@@ -162,12 +166,12 @@ class Machine(RuleBasedStateMachine):
             relay_loop.commit_round = commit
 
     @precondition(lambda self: self.process is not None and not self.zombies)
-    @rule()
-    def stopped_and_fenced(self) -> None:
-        """A process stands still in the middle of a put; the database ends its session. It wakes up when another has taken over."""
+    @rule(answered=st.booleans())
+    def stopped_and_fenced(self, answered: bool) -> None:
+        """A process stands still before a put or after it; the database ends its session. It wakes up when another has taken over, or an epoch has begun."""
         process, self.process = self.process, None
         assert process is not None
-        process.sink.hold = threading.Event()
+        process.sink.hold, process.sink.holds_the_answer = threading.Event(), answered
         try:
             process.relay.step(0.01)
             process.relay.step(0.01)
@@ -175,7 +179,7 @@ class Machine(RuleBasedStateMachine):
             pass
         self.observer.execute("SELECT pg_terminate_backend(%s)", [process.connection.info.backend_pid])
         self.zombies.append(process)
-        self._did("stopped and fenced")
+        self._did(f"stopped and fenced {'after' if answered else 'before'} a put")
 
     @precondition(lambda self: bool(self.zombies))
     @rule()
@@ -243,7 +247,7 @@ class Machine(RuleBasedStateMachine):
             self._look()
         elif what == "digest":
             self._digest(table)
-        elif self.process is None and not self.zombies:
+        elif self.process is None:
             self._begin_epoch()
         else:
             return

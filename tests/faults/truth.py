@@ -59,13 +59,14 @@ class Truth:
                 self.entity_of[seq] = entity
                 self.commits[entity, key].append(seq)
 
-    def after_a_crash(self) -> None:
-        """The database came back with what it had kept; what was seen and is gone was never committed."""
+    def after_a_crash(self, committed: Iterable[int]) -> int:
+        """The database came back with what it had kept; what is gone counts as never committed. Of `committed`, as a writer was told, how many are gone."""
         kept = {row[0] for row in self.connection.execute("SELECT seq FROM shadow")}
         for key, seqs in self.commits.items():
             self.commits[key] = [seq for seq in seqs if seq in kept]
         self.entity_of = {seq: entity for seq, entity in self.entity_of.items() if seq in kept}
         self.commits = defaultdict(list, {key: seqs for key, seqs in self.commits.items() if seqs})
+        return len(set(committed) - kept)
 
     def before_new_numbers(self) -> None:
         """An epoch is about to begin: what waits will leave under other numbers, and may have left under these."""
@@ -81,7 +82,9 @@ class Truth:
         found += [f"never committed: {seq}" for seq in sorted(arrived.lines.keys() - set(self.entity_of))]
         found += [f"several contents: {seq}" for seq, lines in arrived.lines.items() if len(lines) > 1]
         found += [f"numbered against the commits: {key[0]}" for key, seqs in self.commits.items() if seqs != sorted(seqs)]
-        found += [f"first deliveries out of order: {key[0]}" for key, seqs in arrived.first.items() if seqs != sorted(seqs)]
+        # What waited when an epoch began left again under a new number; what comes late under the old one is a repeat of it.
+        first = {key: [seq for seq in seqs if seq not in self.renumbered] for key, seqs in arrived.first.items()}
+        found += [f"first deliveries out of order: {key[0]}" for key, seqs in first.items() if seqs != sorted(seqs)]
         found += self._states(arrived)
         return [*found, *self._manifests(arrived, parked)]
 
