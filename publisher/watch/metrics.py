@@ -53,7 +53,7 @@ def _relay(v: Vitals) -> Iterator[Metric]:
     pages = list(accumulate(v.pages))
     bounds = [*map(str, PAGE_BOUNDS_SECONDS), "+Inf"]
     yield HistogramMetricFamily(
-        "publisher_release_page_seconds", "Decrypting, deriving and releasing one page of at most 4,000 rows.",
+        "publisher_release_page_seconds", "Decrypting, deriving and releasing one page of at most 8,000 rows.",
         buckets=list(zip(bounds, map(float, pages), strict=True)), sum_value=v.page_seconds,
     )  # fmt: skip
 
