@@ -5,7 +5,7 @@ Belongs here: one field's (or withheld column's) way through the versions. Not h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from publisher.contracts.diff.entities import contract_changes, new_entity
 from publisher.contracts.diff.fields import field_changes
 from publisher.contracts.model import Contract, Field
 from publisher.contracts.problems import Problem
-from publisher.contracts.releases import HISTORY, Release, read_releases
+from publisher.contracts.released import HISTORY, Release
+from publisher.contracts.releases import read_history, read_releases
 from publisher.contracts.schema import check_form
 from publisher.errors import ContractError, SettingsError
 
@@ -48,7 +49,7 @@ def signed_versions(directory: Path) -> list[SignedVersion]:
     history that was edited together with its digests is found by that.
     """
     approvals = {(approval.entity, approval.digest): approval for approval in _approvals(directory)}
-    if unsigned := [problem for _, problem in _unsigned(directory, set(approvals))]:
+    if unsigned := [problem for _, problem in _unsigned(directory, approvals)]:
         raise ContractError(unsigned)
     return [
         SignedVersion(release, source.text, approvals.get((release.entity, release.digest)))
@@ -56,18 +57,29 @@ def signed_versions(directory: Path) -> list[SignedVersion]:
     ]
 
 
-def _unsigned(directory: Path, approved: set[tuple[str, str]]) -> Iterator[tuple[Release, Problem]]:
+def _unsigned(directory: Path, approved: Mapping[tuple[str, str], Approval]) -> Iterator[tuple[Release, Problem]]:
     """Each released version is held against the one before it; the first lets all of it leave newly."""
     for entity in dict.fromkeys(release.entity for release, _ in read_releases(directory)):
         before: Contract | None = None
+        last = ""
         for release, contract in _versions(directory, entity):
+            if contract is None:
+                before, last = None, release.date
+                continue
             changes = new_entity(contract) if before is None else contract_changes(before, contract)
             wider = [change for change in changes if change.kind == "widens"]
-            if wider and (entity, release.digest) not in approved:
+            approval = approved.get((entity, release.digest))
+            if wider and approval is not None and approval.date < last:
+                message = (
+                    f"{entity} {release.version} was approved on {approval.date}, before the release of {last} that it follows"
+                )
+                remedy = f"Have {release.digest} approved as a change of that release, in approvals.yaml"
+                yield release, Problem(f"{HISTORY}/{release.file}", wider[0].line, wider[0].field, message, remedy)
+            elif wider and approval is None:
                 message = f"{entity} {release.version} widens what leaves, and nobody approved it: {wider[0].says.rstrip('.')}"
                 remedy = f"Restore the history from git, or have {release.digest} approved in approvals.yaml"
                 yield release, Problem(f"{HISTORY}/{release.file}", wider[0].line, wider[0].field, message, remedy)
-            before = contract
+            before, last = contract, release.date
 
 
 def history_of(directory: Path, entity: str, name: str) -> list[Step]:
@@ -83,7 +95,7 @@ def history_of(directory: Path, entity: str, name: str) -> list[Step]:
     steps: list[Step] = []
     before: Contract | None = None
     for release, contract in versions:
-        kind, says = _step(before, contract, name)
+        kind, says = _step(before, contract, name) if contract is not None else _withdrawn(before, name)
         if says:
             steps.append(Step(release, kind, tuple(says), by_digest.get((entity, release.digest))))
         before = contract
@@ -95,7 +107,7 @@ def history_of(directory: Path, entity: str, name: str) -> list[Step]:
 def approved_in_words(directory: Path) -> dict[str, str]:
     """Of each entity, who approved what leaves now. Raises ContractError for a history or approvals that cannot be read."""
     approvals = {(approval.entity, approval.digest): approval for approval in _approvals(directory)}
-    wider = {release for release, _ in _unsigned(directory, set(approvals))}
+    wider = {release for release, _ in _unsigned(directory, approvals)}
     said: dict[str, str] = {}
     for source in read_folder(directory):
         entity, digest = str(source.data.get("name")), digest_of(source.data)
@@ -120,9 +132,12 @@ def _approvals(directory: Path) -> list[Approval]:
     return approvals
 
 
-def _versions(directory: Path, entity: str) -> Iterator[tuple[Release, Contract]]:
-    mine = [(release, source) for release, source in read_releases(directory) if release.entity == entity]
-    for release, source in sorted(mine, key=lambda pair: pair[0].number):
+def _versions(directory: Path, entity: str) -> Iterator[tuple[Release, Contract | None]]:
+    """An entity's releases in their order; without a contract where it was withdrawn."""
+    for release, source in [each for each in read_history(directory) if each[0].entity == entity]:
+        if source is None:
+            yield release, None
+            continue
         check_form(source)
         contract = None if source.problems else build_contract(source)
         if contract is None:
@@ -143,6 +158,11 @@ def _step(before: Contract | None, now: Contract, name: str) -> tuple[Kind, list
     if was is not None:
         return "narrows", ["leaves no more"]
     return "neutral", _of_column(before, now, name)
+
+
+def _withdrawn(before: Contract | None, name: str) -> tuple[Kind, list[str]]:
+    known = _field(before, name) is not None or (before is not None and name in before.columns)
+    return "narrows", ["nothing of it leaves any more: the contract was withdrawn"] if known else []
 
 
 def _of_column(before: Contract | None, now: Contract, name: str) -> list[str]:
