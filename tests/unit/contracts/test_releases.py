@@ -92,10 +92,19 @@ def test_the_page_says_who_approved_what_leaves(released: Path, monkeypatch: pyt
     edit(released / "debts.yaml", ("value: 30, unit: d", "value: 20, unit: d"))
     monkeypatch.setenv("CONTRACTS_DIR", str(released))
     page = CliRunner().invoke(cli, ["contracts", "page"]).output
-    assert page.count("<dt>Approved</dt>") == len(said)
+    assert page.count("<dt>Approved</dt>") == len(said) - 1
+    assert f"whose results are locked. Approved: {said['vocabulary']}" in page
+    assert said["vocabulary"] == "By the data-protection-officer on 2026-11-28, assessment DPIA-2026-001."
     assert page.count("Not released: what stands here is a draft.") == 1
     (released / "approvals.yaml").unlink()
-    assert approved_in_words(released)["customers"] == "Nobody signed for it."
+    said = approved_in_words(released)
+    assert (said["customers"], said["vocabulary"]) == ("Nobody signed for it.", "Nobody signed for it.")
+    (released / HISTORY / "vocabulary.lock").unlink()
+    assert approved_in_words(released)["vocabulary"] == "Not released: what the functions do now is a draft."
+    (released / "vocabulary.lock").write_text("{}")
+    assert approved_in_words(released)["vocabulary"].startswith(
+        "Nobody signed for it: the functions are not those of vocabulary.lock"
+    )
 
 
 def test_a_vocabulary_without_its_lock_cannot_be_signed_for(released: Path) -> None:
