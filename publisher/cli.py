@@ -23,6 +23,7 @@ from publisher.contracts import check_contracts, load_contracts, render_page
 from publisher.contracts.diff_command import contracts_diff, contracts_lock
 from publisher.contracts.history import approved_in_words, signed_versions
 from publisher.contracts.release_command import contracts_history, contracts_release
+from publisher.contracts.releases import release_problems
 from publisher.database import translate
 from publisher.deadletters_command import dead_letters_command
 from publisher.digest_command import digest_command, resync_command
@@ -67,6 +68,7 @@ def contracts_check() -> None:
     problems = check_contracts(directory)
     try:
         signed_versions(directory)
+        problems += release_problems(directory)
     except ContractError as error:
         problems += error.problems
     for problem in problems:

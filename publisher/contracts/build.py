@@ -78,7 +78,8 @@ def _objects(source: ContractSource) -> _Objects | None:
     tables = [p for p in placed if p[1].get("physicalType") == "table"]
     if len(events) != 1 or len(tables) != 1 or len(placed) != 2:
         remedy = "Write two: the record that leaves (physicalType: event) and the platform's table (physicalType: table)"
-        source.problem(("schema",), "a contract has two schema objects", remedy)
+        cut = f", and this one has {len(placed)}: the file may be cut off" if len(placed) < 2 else ""
+        source.problem(("schema",), f"a contract has two schema objects{cut}", remedy)
         return None
     if not SQL_NAME.fullmatch(tables[0][1].get("physicalName", "")):
         source.problem((*tables[0][0], "physicalName"), "the platform's table is not named", "Write physicalName: its name")

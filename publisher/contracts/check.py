@@ -6,6 +6,7 @@ Belongs here: which files are contracts, and the order of the checks. Not here: 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from publisher.contracts.across import resolve
@@ -52,6 +53,15 @@ def read_folder(directory: Path) -> list[ContractSource]:
     return sources
 
 
+def _cut_off(source: ContractSource) -> list[Problem]:
+    """A source's problems; where the text ends within a line, the last of them says that this may be why: half a file says misleading things of itself."""
+    if not source.problems or not source.text or source.text.endswith("\n"):
+        return source.problems
+    *others, last = sorted(source.problems)
+    why = "The file ends within a line, so it may be cut off: compare it with its last version in git"
+    return [*others, replace(last, remedy=f"{last.remedy}. {why}")]
+
+
 def read_contracts(sources: Iterable[ContractSource], *, former: bool = False) -> tuple[dict[str, Contract], list[Problem]]:
     """The contracts of some sources, or all that is wrong with them. Only contracts without a problem are held against each other."""
     contracts: dict[str, Contract] = {}
@@ -60,7 +70,7 @@ def read_contracts(sources: Iterable[ContractSource], *, former: bool = False) -
         if not source.problems:
             check_form(source)
         contract = None if source.problems else build_contract(source)
-        problems += source.problems
+        problems += _cut_off(source)
         if contract is not None:
             contracts[contract.entity] = contract
     if not problems:

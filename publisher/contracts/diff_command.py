@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from publisher.contracts.appended import check_only_grew
 from publisher.contracts.diff.compare import diff_sources
 from publisher.contracts.diff.report import FORMATS
 from publisher.contracts.diff.revisions import read_set
@@ -37,11 +38,15 @@ def contracts_diff(base: str | None, head: str | None, form: str, directory: Pat
     """Say what would leave more, or less, under the contracts of HEAD than of BASE.
 
     Both are folders or git revisions; BASE is the last release (the folder's history) and HEAD the folder of contracts unless given.
-    Exit code 1: something widens that nobody has approved. 2: the contracts, their approvals or the arguments cannot be used.
+    Without BASE, git must know the history's list as one that only grew. Exit code 1: something widens that nobody has approved. 2: a contract goes back
+    behind what was released, or the contracts, their approvals, their history or the arguments cannot be used.
     """
     try:
         if base is None:
             signed_versions(directory)  # a history that nobody signed for is no base
+            skipped = check_only_grew(directory)
+            if skipped:
+                click.echo(skipped, err=True)
         before = last_released(directory) if base is None else read_set(base, directory)
         diff = diff_sources(before, read_set(head or str(directory), directory))
     except (SettingsError, ContractError) as error:

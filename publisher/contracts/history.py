@@ -5,21 +5,26 @@ Belongs here: one field's (or withheld column's) way through the versions. Not h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from publisher.contracts.build import build_contract
 from publisher.contracts.check import APPROVALS, read_folder
-from publisher.contracts.diff.approvals import Approval, digest_of, read_approvals
+from publisher.contracts.diff.approvals import VOCABULARY, Approval, digest_of, read_approvals
 from publisher.contracts.diff.change import Kind
 from publisher.contracts.diff.entities import contract_changes, new_entity
 from publisher.contracts.diff.fields import field_changes
 from publisher.contracts.model import Contract, Field
 from publisher.contracts.problems import Problem
-from publisher.contracts.releases import HISTORY, Release, read_releases
+from publisher.contracts.released import HISTORY, Release
+from publisher.contracts.releases import read_history
 from publisher.contracts.schema import check_form
+from publisher.contracts.source import ContractSource
+from publisher.contracts.vocabulary.fingerprint import LOCK, fingerprints, read_lock
 from publisher.errors import ContractError, SettingsError
+
+History = Sequence[tuple[Release, ContractSource | None]]
 
 
 @dataclass(frozen=True)
@@ -48,26 +53,39 @@ def signed_versions(directory: Path) -> list[SignedVersion]:
     history that was edited together with its digests is found by that.
     """
     approvals = {(approval.entity, approval.digest): approval for approval in _approvals(directory)}
-    if unsigned := [problem for _, problem in _unsigned(directory, set(approvals))]:
+    history = read_history(directory)
+    if unsigned := [problem for _, problem in _unsigned(history, approvals)]:
         raise ContractError(unsigned)
     return [
         SignedVersion(release, source.text, approvals.get((release.entity, release.digest)))
-        for release, source in read_releases(directory)
+        for release, source in history
+        if source is not None
     ]
 
 
-def _unsigned(directory: Path, approved: set[tuple[str, str]]) -> Iterator[tuple[Release, Problem]]:
+def _unsigned(history: History, approved: Mapping[tuple[str, str], Approval]) -> Iterator[tuple[Release, Problem]]:
     """Each released version is held against the one before it; the first lets all of it leave newly."""
-    for entity in dict.fromkeys(release.entity for release, _ in read_releases(directory)):
+    for entity in dict.fromkeys(release.entity for release, _ in history):
         before: Contract | None = None
-        for release, contract in _versions(directory, entity):
+        last = ""
+        for release, contract in _versions(history, entity):
+            if contract is None:
+                before, last = None, release.date
+                continue
             changes = new_entity(contract) if before is None else contract_changes(before, contract)
             wider = [change for change in changes if change.kind == "widens"]
-            if wider and (entity, release.digest) not in approved:
+            approval = approved.get((entity, release.digest))
+            if wider and approval is not None and approval.date < last:
+                message = (
+                    f"{entity} {release.version} was approved on {approval.date}, before the release of {last} that it follows"
+                )
+                remedy = f"Have {release.digest} approved as a change of that release, in approvals.yaml"
+                yield release, Problem(f"{HISTORY}/{release.file}", wider[0].line, wider[0].field, message, remedy)
+            elif wider and approval is None:
                 message = f"{entity} {release.version} widens what leaves, and nobody approved it: {wider[0].says.rstrip('.')}"
                 remedy = f"Restore the history from git, or have {release.digest} approved in approvals.yaml"
                 yield release, Problem(f"{HISTORY}/{release.file}", wider[0].line, wider[0].field, message, remedy)
-            before = contract
+            before, last = contract, release.date
 
 
 def history_of(directory: Path, entity: str, name: str) -> list[Step]:
@@ -76,14 +94,14 @@ def history_of(directory: Path, entity: str, name: str) -> list[Step]:
     Raises ContractError for a history or approvals that cannot be read, SettingsError for a name that no release knows.
     """
     approvals = _approvals(directory)
-    versions = list(_versions(directory, entity))
+    versions = list(_versions(read_history(directory), entity))
     if not versions:
         raise SettingsError(f"no release has the entity {entity}: see {directory}/history/releases.yaml")
     by_digest = {(approval.entity, approval.digest): approval for approval in approvals}
     steps: list[Step] = []
     before: Contract | None = None
     for release, contract in versions:
-        kind, says = _step(before, contract, name)
+        kind, says = _step(before, contract, name) if contract is not None else _withdrawn(before, name)
         if says:
             steps.append(Step(release, kind, tuple(says), by_digest.get((entity, release.digest))))
         before = contract
@@ -93,13 +111,14 @@ def history_of(directory: Path, entity: str, name: str) -> list[Step]:
 
 
 def approved_in_words(directory: Path) -> dict[str, str]:
-    """Of each entity, who approved what leaves now. Raises ContractError for a history or approvals that cannot be read."""
+    """Of each entity, and of the vocabulary, who approved what leaves now. Raises ContractError for a history or approvals that cannot be read."""
     approvals = {(approval.entity, approval.digest): approval for approval in _approvals(directory)}
-    wider = {release for release, _ in _unsigned(directory, set(approvals))}
+    history = read_history(directory)
+    wider = {release for release, _ in _unsigned(history, approvals)}
     said: dict[str, str] = {}
     for source in read_folder(directory):
         entity, digest = str(source.data.get("name")), digest_of(source.data)
-        mine = sorted((r for r, _ in read_releases(directory) if r.entity == entity), key=lambda release: release.number)
+        mine = [release for release, _ in history if release.entity == entity]
         last = next((release for release in reversed(mine) if (entity, release.digest) in approvals), None)
         if not mine or mine[-1].digest != digest:
             said[entity] = "Not released: what stands here is a draft."
@@ -109,7 +128,21 @@ def approved_in_words(directory: Path) -> dict[str, str]:
             given = approvals[entity, last.digest]
             since = "" if last.digest == digest else f" That was for contract {last.version}; since then only less leaves."
             said[entity] = f"By the {given.role} on {given.date}, assessment {given.assessment}.{since}"
-    return said
+    return said | _vocabulary_in_words(directory, approvals)
+
+
+def _vocabulary_in_words(directory: Path, approvals: Mapping[tuple[str, str], Approval]) -> dict[str, str]:
+    """Who approved what the functions do; the contracts say only which of them is used."""
+    file, released = directory / LOCK, directory / HISTORY / LOCK
+    lock = read_lock(file.read_text(encoding="utf-8")) if file.is_file() else None
+    given = approvals.get((VOCABULARY, digest_of(dict(lock)))) if lock is not None else None
+    if lock is None or lock != fingerprints():
+        return {VOCABULARY: "Nobody signed for it: the functions are not those of vocabulary.lock."}
+    if not released.is_file() or read_lock(released.read_text(encoding="utf-8")) != lock:
+        return {VOCABULARY: "Not released: what the functions do now is a draft."}
+    if given is None:
+        return {VOCABULARY: "Nobody signed for it."}
+    return {VOCABULARY: f"By the {given.role} on {given.date}, assessment {given.assessment}."}
 
 
 def _approvals(directory: Path) -> list[Approval]:
@@ -120,9 +153,12 @@ def _approvals(directory: Path) -> list[Approval]:
     return approvals
 
 
-def _versions(directory: Path, entity: str) -> Iterator[tuple[Release, Contract]]:
-    mine = [(release, source) for release, source in read_releases(directory) if release.entity == entity]
-    for release, source in sorted(mine, key=lambda pair: pair[0].number):
+def _versions(history: History, entity: str) -> Iterator[tuple[Release, Contract | None]]:
+    """An entity's releases in their order; without a contract where it was withdrawn."""
+    for release, source in [each for each in history if each[0].entity == entity]:
+        if source is None:
+            yield release, None
+            continue
         check_form(source)
         contract = None if source.problems else build_contract(source)
         if contract is None:
@@ -143,6 +179,11 @@ def _step(before: Contract | None, now: Contract, name: str) -> tuple[Kind, list
     if was is not None:
         return "narrows", ["leaves no more"]
     return "neutral", _of_column(before, now, name)
+
+
+def _withdrawn(before: Contract | None, name: str) -> tuple[Kind, list[str]]:
+    known = _field(before, name) is not None or (before is not None and name in before.columns)
+    return "narrows", ["nothing of it leaves any more: the contract was withdrawn"] if known else []
 
 
 def _of_column(before: Contract | None, now: Contract, name: str) -> list[str]:

@@ -15,28 +15,21 @@ from publisher.contracts.forms import example
 from publisher.contracts.kgroups import groups_of
 from publisher.contracts.model import Contract, Derivation, Field, SourceColumn
 from publisher.contracts.page_links import links_section
+from publisher.contracts.page_parts import LOCK, RANKS, column_name, meter, row, table, title
+from publisher.contracts.page_person import person_sections, person_title, persons
 from publisher.contracts.vocabulary import FUNCTIONS
 
 VERBATIM = frozenset({"copy", "one_of"})
 """The functions that let the value itself out; of columns read by any other only something derived leaves."""
 
-RANKS = (
-    "whether there is one",
-    "a code, or its length",
-    "a broad band",
-    "a date without its time",
-    "a rounded number",
-    "the value",
-)
 MANY = 3
-LOCK = "<svg class='lock' role='img' aria-label='encrypted'><use href='#lock'/></svg>"
 
 
 def render_page(contracts: Mapping[str, Contract], approved: Mapping[str, str] | None = None) -> str:
     """The whole page as text. `approved` says of each entity who approved it, in a sentence (`history.approved_in_words`)."""
     entities = list(contracts.values())
     css = "".join(files("publisher.contracts").joinpath(name).read_text("utf-8") for name in ("page.css", "officer.css"))
-    menu = "".join(f"<li><a href='#{escape(c.entity)}'>{_title(c)}</a></li>" for c in entities)
+    menu = "".join(f"<li><a href='#{escape(c.entity)}'>{title(c)}</a></li>" for c in entities)
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -56,9 +49,10 @@ which the publisher itself reads: it builds each message about a row from the fi
 here cannot leave. The lake refuses a field that it does not find here. Messages that are about no single row hold counts and sums: how many
 changes were sent, how large the groups are that share something, how many rows a table has and a check sum of what they say.</p>
 <p class="sum">{_sum(entities)}</p>
-<nav aria-label="On this page"><ul><li><a href="#glance">At a glance</a></li>{menu}<li><a href="#envelope">What comes with every message</a></li></ul></nav>
+<nav aria-label="On this page"><ul>{"".join(f"<li><a href='#of-{escape(n)}'>{person_title(n)}</a></li>" for n in persons(contracts))}<li><a href="#glance">At a glance</a></li>{menu}<li><a href="#envelope">What comes with every message</a></li></ul></nav>
 </header>
-{_glance(entities)}
+{person_sections(contracts)}
+{_glance(entities, (approved or {}).get("vocabulary", ""))}
 {"".join(_entity(contract, (approved or {}).get(contract.entity, "")) for contract in entities)}
 {links_section(contracts)}
 </main>
@@ -79,10 +73,10 @@ def _sum(contracts: list[Contract]) -> str:
     )
 
 
-def _glance(contracts: Iterable[Contract]) -> str:
+def _glance(contracts: Iterable[Contract], vocabulary: str) -> str:
     rows = "".join(
-        _row(
-            ("", f"<a href='#{escape(c.entity)}'>{_title(c)}</a>"),
+        row(
+            ("", f"<a href='#{escape(c.entity)}'>{title(c)}</a>"),
             ("Is about", escape(c.description)),
             ("Fields that leave", str(len(c.fields))),
             ("Columns that never leave", str(len(c.never_leaves))),
@@ -92,13 +86,14 @@ def _glance(contracts: Iterable[Contract]) -> str:
         )
         for c in contracts
     )
-    scale = "".join(f"<li>{_meter(rank)}{escape(text)}</li>" for rank, text in enumerate(RANKS))
+    scale = "".join(f"<li>{meter(rank)}{escape(text)}</li>" for rank, text in enumerate(RANKS))
     return f"""<section id="glance"><h2>At a glance</h2>
-{_table("glance", ("", "is about", "fields leave", "columns never leave", "kept for", "erased within", "contract"), rows)}
+{table("glance", ("", "is about", "fields leave", "columns never leave", "kept for", "erased within", "contract"), rows)}
 <h3>How to read the tables</h3>
 <p>A value can leave in ways that show more or less of it. The dots say how much a reader learns, from nothing but its
 existence to all of it:</p>
 <ul class="columns">{scale}</ul>
+{f"<p>What each way does is code, whose results are locked. Approved: {escape(vocabulary)}</p>" if vocabulary else ""}
 <p class="note">{LOCK}marks a column that the application encrypts. Every example is made up, and shows the form only.</p>
 </section>"""
 
@@ -109,11 +104,11 @@ def _entity(contract: Contract, approved: str) -> str:
         column for column in contract.columns.values() if column.name not in contract.withheld and not _verbatim(contract, column)
     ]
     times = [contract.columns[name] for name in contract.withheld if name not in contract.never_leaves]
-    return f"""<section class="entity" id="{escape(contract.entity)}"><h2>{_title(contract)}<small>contract {escape(contract.version)}</small></h2>
+    return f"""<section class="entity" id="{escape(contract.entity)}"><h2>{title(contract)}<small>contract {escape(contract.version)}</small></h2>
 <p>{escape(contract.description)}</p>
 <dl>{_facts(contract, approved)}</dl>
 <h3>What leaves</h3>
-{_table("fields", ("field", "made from the column", "what a reader learns", "such as"), rows)}
+{table("fields", ("field", "made from the column", "what a reader learns", "such as"), rows)}
 <h3>What never leaves</h3>
 {_columns("never", [contract.columns[name] for name in contract.never_leaves], "Something of every column leaves.")}
 {_times(contract, times)}<h3>Of these, only what the table above derives leaves, never the value</h3>
@@ -132,7 +127,8 @@ def _facts(contract: Contract, approved: str) -> str:
     facts = {
         "About": person,
         "Purpose": escape(contract.purpose),
-        "Limits": escape(contract.limitations),
+        "Its users are told": escape(contract.limitations)
+        and f"{escape(contract.limitations)} A rule for people: nothing here enforces it",
         "Responsible": escape(contract.owner),
         "Approved": escape(approved),
         "Kept for": f"{days(contract.retention_days)} by contract; the lake does not delete by itself yet",
@@ -149,6 +145,10 @@ def _facts(contract: Contract, approved: str) -> str:
             f"{grouped}: taken together, at least {contract.k} people say the same when they leave, or the fields say less, or nothing. Figures "
             "grouped by several of them, or by a restricted field, show no group of fewer. The other fields leave record by record, under codes"
         )
+    elif contract.subject:
+        facts["Shared by many"] = (
+            "Nothing: every row leaves singly, under a code, and nothing keeps a combination of its fields from being one person’s"
+        )
     return "".join(f"<dt>{label}</dt><dd>{text}</dd>" for label, text in facts.items() if text)
 
 
@@ -158,10 +158,10 @@ def _field(contract: Contract, field: Field) -> str:
     empty = "" if field.required else "<p>may be empty</p>"
     if field.k_group and (coarser := _coarser(contract, field)):
         empty = f"<p>{coarser}</p>"
-    return _row(
+    return row(
         ("", f"<code>{escape(field.name)}</code><p>{escape(field.description)}</p>"),
-        ("Made from the column", f"{_column(column)}<p><code>{escape(_call(field))}</code></p>"),
-        ("What a reader learns", f"{_meter(rank)}{escape(field.derivation.reveals)}{empty}"),
+        ("Made from the column", f"{column_name(column)}<p><code>{escape(_call(field))}</code></p>"),
+        ("What a reader learns", f"{meter(rank)}{escape(field.derivation.reveals)}{empty}"),
         ("Such as", f"<code class='form'>{escape(example(field))}</code>"),
     )
 
@@ -213,33 +213,8 @@ def _columns(kind: str, columns: list[SourceColumn], none: str, contract: Contra
             return escape(column.classification)
         return f"{escape(column.classification)}; the message tells when it changed, to the {contract.precision}"
 
-    items = "".join(f"<li>{_column(column)} <small>{beside(column)}</small></li>" for column in columns)
+    items = "".join(f"<li>{column_name(column)} <small>{beside(column)}</small></li>" for column in columns)
     return f"<ul class='columns {kind}'>{items}</ul>"
-
-
-def _column(column: SourceColumn) -> str:
-    return f"{LOCK if column.encrypted else ''}<code>{escape(column.name)}</code>"
-
-
-def _meter(rank: int) -> str:
-    dots = "".join(f"<i class='{'on' if each < rank else ''}'></i>" for each in range(len(RANKS) - 1))
-    return f"<span class='meter' role='img' aria-label='{rank} of {len(RANKS) - 1}'>{dots}</span>"
-
-
-def _table(kind: str, head: Iterable[str], rows: str) -> str:
-    heads = "".join(f"<th scope='col'>{escape(text)}</th>" for text in head)
-    return f"<table class='{kind}'><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-def _row(*cells: tuple[str, str]) -> str:
-    def cell(label: str, text: str) -> str:
-        return f"<td data-label='{label}'>{text}</td>" if label else f"<td>{text}</td>"
-
-    return f"<tr>{''.join(cell(*each) for each in cells)}</tr>"
-
-
-def _title(contract: Contract) -> str:
-    return escape(contract.entity.replace("_", " ").capitalize())
 
 
 def _minutes(period: timedelta) -> str:

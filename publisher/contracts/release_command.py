@@ -10,9 +10,10 @@ from pathlib import Path
 
 import click
 
+from publisher.contracts.appended import check_only_grew
 from publisher.contracts.diff.report import as_text
 from publisher.contracts.diff_command import FOLDER
-from publisher.contracts.history import history_of
+from publisher.contracts.history import history_of, signed_versions
 from publisher.contracts.releases import add_release, unreleased
 from publisher.errors import ContractError, SettingsError
 
@@ -25,6 +26,10 @@ def contracts_release(directory: Path) -> None:
     Exit code 1: something widens that nobody has approved. 2: contracts, approvals or history cannot be used.
     """
     try:
+        signed_versions(directory)
+        skipped = check_only_grew(directory)
+        if skipped:
+            click.echo(skipped, err=True)
         diff = unreleased(directory)
         if diff.unapproved:
             click.echo(as_text(diff), err=True)
@@ -34,7 +39,7 @@ def contracts_release(directory: Path) -> None:
         click.echo(str(error), err=True)
         raise SystemExit(2) from None
     for release in added:
-        click.echo(f"{release.entity} {release.version} released.")
+        click.echo(f"{release.entity} {release.version} {'withdrawn' if release.withdrawn else 'released'}.")
     if not added:
         click.echo("Nothing to release: every contract is as it was last released.")
 

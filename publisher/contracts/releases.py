@@ -1,58 +1,34 @@
 """What was released when: every version of every contract as it was, in `contracts/history/`.
 
-Belongs here: reading and adding to the history. Not here: whether a change may be released (diff/), the commands (release_command.py).
+Belongs here: reading and adding to the history. Not here: the list's form (released.py), whether it only grew (appended.py), whether a change may be released (diff/), the
+commands (release_command.py).
 
     contracts/history/
-      releases.yaml           one entry a version: entity, version, digest, date
+      releases.yaml           one entry a version: entity, version, digest (or `withdrawn`), date; it only grows
       customers-1.0.0.yaml    that version's text
       vocabulary.lock         what the functions did at the last release
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 
 import yaml
 
-from publisher.contracts.check import read_folder
+from publisher.contracts.check import read_contracts, read_folder
 from publisher.contracts.diff.approvals import digest_of
 from publisher.contracts.diff.compare import Diff, diff_sources
 from publisher.contracts.diff.revisions import ContractSet, read_set
+from publisher.contracts.problems import Problem
+from publisher.contracts.released import HISTORY, RELEASES, WITHDRAWN, Release, parse_releases, standing_problems
 from publisher.contracts.source import ContractSource, parse_source
 from publisher.contracts.vocabulary.fingerprint import LOCK
 from publisher.errors import ContractError
 
-HISTORY = "history"
-RELEASES = "releases.yaml"
 _HEAD = "# Written by `publisher contracts release`. A released version never changes: its digest says so.\n"
-_FORMS = {
-    "entity": re.compile(r"[a-z][a-z0-9_]*"),
-    "version": re.compile(r"[0-9]+\.[0-9]+\.[0-9]+"),
-    "digest": re.compile(r"sha256:[0-9a-f]{64}"),
-    "date": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
-}
-
-
-@dataclass(frozen=True)
-class Release:
-    """One version of one contract. `date` is the day of its release, ISO 8601."""
-
-    entity: str
-    version: str
-    digest: str
-    date: str
-
-    @property
-    def file(self) -> str:
-        return f"{self.entity}-{self.version}.yaml"
-
-    @property
-    def number(self) -> tuple[int, ...]:
-        return tuple(map(int, self.version.split(".")))
 
 
 def read_releases(directory: Path) -> list[tuple[Release, ContractSource]]:
@@ -60,44 +36,64 @@ def read_releases(directory: Path) -> list[tuple[Release, ContractSource]]:
 
     Raises ContractError for a history that was edited: who asks what left then must not get another answer.
     """
+    return [(release, source) for release, source in read_history(directory) if source is not None]
+
+
+def read_history(directory: Path) -> list[tuple[Release, ContractSource | None]]:
+    """The same with the releases that took a contract away, which have no text. Raises ContractError."""
     folder = directory / HISTORY
-    if not (folder / RELEASES).is_file():
-        return []
-    listed = parse_source(f"{HISTORY}/{RELEASES}", (folder / RELEASES).read_text(encoding="utf-8", errors="replace"))
-    entries = listed.data.get("releases")
-    if not listed.problems and not isinstance(entries, list):
-        listed.problem((), "the file has no list of releases", "Restore it from git")
-    found: list[tuple[Release, ContractSource]] = []
-    for index, entry in enumerate(entries if isinstance(entries, list) and not listed.problems else []):
-        release = _release(entry)
-        if release is None:
-            listed.problem(("releases", index), "a release lacks entity, version, digest or date", "Restore the file from git")
+    listed = ContractSource(f"{HISTORY}/{RELEASES}")
+    releases: list[Release] = []
+    if (folder / RELEASES).is_file():
+        releases, listed = parse_releases((folder / RELEASES).read_text(encoding="utf-8", errors="replace"))
+    found: list[tuple[Release, ContractSource | None]] = []
+    for index, release in enumerate(releases):
+        if release.withdrawn:
+            found.append((release, None))
             continue
         file = folder / release.file
-        source = parse_source(
-            f"{release.entity}.yaml", file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
-        )
+        text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+        source = parse_source(f"{release.entity}.yaml", text)
         if digest_of(source.data) != release.digest:
             message = f"the text of {release.entity} {release.version} is missing or not what was released"
             listed.problem(("releases", index), message, f"Restore {HISTORY}/{release.file} from git")
         found.append((release, source))
-    if listed.problems:
-        raise ContractError(listed.problems)
+    problems = [*listed.problems, *([] if listed.problems else _unlisted(folder, releases))]
+    if problems:
+        raise ContractError(problems)
     return found
+
+
+def _unlisted(folder: Path, releases: Iterable[Release]) -> Iterator[Problem]:
+    """A version that the list does not name: whoever takes an entry out of the list lowers what the next build compares with."""
+    named = {RELEASES, *(release.file for release in releases if not release.withdrawn)}
+    for file in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if file.suffix.lower() in {".yaml", ".yml"} and file.name not in named:
+            message = f"the list of releases, {HISTORY}/{RELEASES}, does not name this version"
+            remedy = "Restore the list from git. Where a release was broken off, remove this file and release again"
+            yield Problem(f"{HISTORY}/{file.name}", 0, "", message, remedy)
 
 
 def last_released(directory: Path) -> ContractSet:
     """The newest version of each entity, as the base of a comparison; empty where nothing was released. Raises ContractError."""
-    newest: dict[str, tuple[Release, ContractSource]] = {}
-    for release, source in read_releases(directory):
-        if release.entity not in newest or release.number > newest[release.entity][0].number:
-            newest[release.entity] = release, source
+    newest = {release.entity: source for release, source in read_history(directory)}
     lock = directory / HISTORY / LOCK
     return ContractSet(
         "the last release",
-        [source for _, source in newest.values()],
+        [source for source in newest.values() if source is not None],
         lock.read_text(encoding="utf-8") if lock.is_file() else None,
     )
+
+
+def release_problems(directory: Path) -> list[Problem]:
+    """Contracts of a folder that go back behind what was released. Raises ContractError for a history that cannot be read."""
+    releases = [release for release, _ in read_history(directory)]
+    sources = read_folder(directory)
+    contracts, problems = read_contracts(sources)
+    if problems:
+        return []  # the contracts' own check names them
+    digests = {source.file: digest_of(source.data) for source in sources}
+    return list(standing_problems({each.entity: (each, digests[each.file]) for each in contracts.values()}, releases))
 
 
 def unreleased(directory: Path) -> Diff:
@@ -109,34 +105,29 @@ def unreleased(directory: Path) -> Diff:
 
 
 def add_release(directory: Path, today: date) -> list[Release]:
-    """Adds every contract that is not in the history as it is, and the vocabulary; what was added.
+    """Adds every contract that is not in the history as it is, the end of those that are gone, and the vocabulary; what was added.
 
     The caller has made sure that it may be released. Raises ContractError.
     """
-    known = read_releases(directory)
-    there = {(release.entity, release.digest) for release, _ in known}
+    known = [release for release, _ in read_history(directory)]
+    newest = {release.entity: release for release in known}
     folder = directory / HISTORY
     added: list[Release] = []
     for source in read_folder(directory):
         release = Release(str(source.data["name"]), str(source.data["version"]), digest_of(source.data), today.isoformat())
-        if (release.entity, release.digest) not in there:
+        if release.entity not in newest or newest[release.entity].digest != release.digest:
             folder.mkdir(exist_ok=True)
             (folder / release.file).write_text(source.text, encoding="utf-8")
             added.append(release)
+        newest.pop(release.entity, None)
+    gone = [release for release in newest.values() if not release.withdrawn]
+    added += [replace(release, digest=WITHDRAWN, date=today.isoformat()) for release in gone]
     if added:
-        _write(folder / RELEASES, [*(release for release, _ in known), *added])
+        _write(folder / RELEASES, [*known, *added])
     lock = (directory / LOCK).read_text(encoding="utf-8")
     if folder.is_dir() and (not (folder / LOCK).is_file() or (folder / LOCK).read_text(encoding="utf-8") != lock):
         (folder / LOCK).write_text(lock, encoding="utf-8")
     return added
-
-
-def _release(entry: object) -> Release | None:
-    if not isinstance(entry, Mapping) or set(entry) != set(_FORMS):
-        return None
-    if not all(isinstance(entry[key], str) and form.fullmatch(entry[key]) for key, form in _FORMS.items()):
-        return None
-    return Release(**entry)
 
 
 def _write(file: Path, releases: Iterable[Release]) -> None:

@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from publisher.contracts.across import resolve
 from publisher.contracts.build import build_contract
 from publisher.contracts.check import read_contracts
-from publisher.contracts.diff.approvals import VOCABULARY, Approval, digest_of, read_approvals
+from publisher.contracts.diff.approvals import VOCABULARY, Approval, digest_of, read_approvals, time_problem
 from publisher.contracts.diff.change import KINDS, Change
-from publisher.contracts.diff.entities import contract_changes, gone_entity, new_entity
+from publisher.contracts.diff.entities import contract_changes, gone_entity, new_entity, number_of
 from publisher.contracts.diff.revisions import ContractSet
 from publisher.contracts.model import Contract
 from publisher.contracts.problems import Problem
+from publisher.contracts.released import Release, parse_releases, standing_problems
 from publisher.contracts.schema import check_form
+from publisher.contracts.vocabulary.behaviour import ENVELOPE, KGROUPS
 from publisher.contracts.vocabulary.fingerprint import LOCK, fingerprints, read_lock
 
 
@@ -60,10 +62,32 @@ def diff_sources(base: ContractSet, head: ContractSet) -> Diff:
     before, unreadable = _read_base(base)
     changes = [*_not_understood(unreadable, contracts), *_vocabulary(base.lock, head.lock), *diff_contracts(before, contracts)]
     digests = {contract.entity: digest_of(_data(head, contract)) for contract in contracts.values()}
+    releases = parse_releases(head.releases)[0] if head.releases else []
+    if back := _gone_back(before, contracts, digests, releases):
+        return Diff(problems=back)
     if (lock := read_lock(head.lock)) == fingerprints():  # of any other lock nobody can sign what it means
         digests[VOCABULARY] = digest_of(dict(lock))
     approved = {a.entity: a for a in approvals if digests.get(a.entity) == a.digest}
+    wider = {change.entity for change in changes if change.kind == "widens"}
+    last = {release.entity: release.date for release in releases}
+    given = [time_problem(approval, last.get(entity, "")) for entity, approval in approved.items() if entity in wider]
+    if early := [problem for problem in given if problem]:
+        return Diff(problems=early)
     return Diff(sorted(changes, key=lambda change: KINDS.index(change.kind)), approved, digests)
+
+
+def _gone_back(
+    base: Mapping[str, Contract], head: Mapping[str, Contract], digests: Mapping[str, str], releases: list[Release]
+) -> list[Problem]:
+    """Contracts that go back to what was: behind their newest release, or behind the base."""
+    found = list(standing_problems({entity: (contract, digests[entity]) for entity, contract in head.items()}, releases))
+    told = {problem.file for problem in found}
+    for entity, contract in head.items():
+        if entity in base and contract.file not in told and number_of(contract) < number_of(base[entity]):
+            message = f"the version goes back from {base[entity].version} to {contract.version}: nobody could tell which content it means"
+            remedy = f"Write a version higher than {base[entity].version}: its digest is its own, and what it widens needs an approval of its own"
+            found.append(Problem(contract.file, contract.line("version"), f"{entity}.version", message, remedy))
+    return found
 
 
 def _data(side: ContractSet, contract: Contract) -> Mapping[str, object]:
@@ -104,14 +128,14 @@ def _vocabulary(base: str | None, head: str | None) -> list[Change]:
     changed = [name for name, mark in actual.items() if name in before and before[name] != mark]
     gone = [name for name in before if name not in actual]
     new = [name for name in actual if name not in before]
+    of_rules = {
+        ENVELOPE: "the time of each event is cut in another way than before",
+        KGROUPS: "who leaves how coarsely follows other rules than before",
+    }
+    other = "the function gives other results, or takes other columns, than before"
+    more = "unchanged contracts may let out more. Take the change of the code back, or have the new results approved"
     return [
-        *(
-            Change("widens", VOCABULARY, n, "the function gives other results, or takes other columns, than before", LOCK)
-            for n in changed
-        ),
-        *(
-            Change("neutral", VOCABULARY, n, "the vocabulary has a new function, which no former contract uses", LOCK)
-            for n in new
-        ),
+        *(Change("widens", VOCABULARY, n, f"{of_rules.get(n, other)}: {more}", LOCK) for n in changed),
+        *(Change("neutral", VOCABULARY, n, "the lock says newly what this does; no former one did", LOCK) for n in new),
         *(Change("neutral", VOCABULARY, n, "the vocabulary no longer has this function", LOCK) for n in gone),
     ]

@@ -7,20 +7,27 @@ Less is only what can be computed from the more: a coarser band is a function of
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from publisher.contracts.model import Derivation, Field
 
 BANDS = frozenset({"band", "money_band", "length_band"})
+KEYED = frozenset({"pseudonym"})
+"""Nobody computes a code without the platform's key: it joins rows that did not join, and beside the values that left before it is a dictionary of codes."""
+BLANK_IS_A_VALUE = frozenset({"length_band", "pseudonym"})
+"""They do not tell blank text from other text, and `present` does."""
 
 
 def is_coarser(new: Field, old: Field) -> bool:
     """Whether all that `new` reveals of the column could be computed from what `old` revealed."""
     was, now = old.derivation, new.derivation
-    if was.column != now.column:
+    if was.column != now.column or not _within(now, was):
         return False
-    if now.function == "present" or was.function == "copy":
-        return True
+    if now.function == "present":
+        return was.function not in BLANK_IS_A_VALUE
+    if was.function == "copy" and now.function != "copy":
+        return now.function not in KEYED
     if was.function == "truncate" and now.function == "birth_band":
         return True
     if was.function == "outcode" and now.function == "postcode_area":
@@ -28,6 +35,16 @@ def is_coarser(new: Field, old: Field) -> bool:
     if {was.function, now.function} == {"band", "money_band"}:
         return _edges(now) <= _edges(was)
     return was.function == now.function and _COARSER[now.function](now, was)
+
+
+def _within(now: Derivation, was: Derivation) -> bool:
+    """Whether no row that used to stop, for a value outside of what the contract allowed, would leave."""
+    new, old = now.domain, was.domain
+    if old.kind == new.kind == "integer" and None not in (old.minimum, old.maximum, new.minimum, new.maximum):
+        return (old.minimum or 0) <= (new.minimum or 0) and (new.maximum or 0) <= (old.maximum or 0)
+    if was.function == "copy" and now.function == "one_of" and old.pattern:
+        return all(re.fullmatch(old.pattern, value) for value in new.values or ())
+    return True
 
 
 def _edges(derivation: Derivation) -> set[int]:

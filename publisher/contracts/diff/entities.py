@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from publisher.contracts.diff.change import Change, Kind, compared
 from publisher.contracts.diff.fields import Judged, column_changes, field_changes, new_field
+from publisher.contracts.kgroups import groups_of
 from publisher.contracts.model import Contract
 
 FINENESS = ("hour", "minute", "second")
@@ -21,7 +22,7 @@ ELSEWHERE = frozenset({"entity", "file", "lines", "version", "fields", "columns"
 
 def contract_changes(old: Contract, new: Contract) -> list[Change]:
     """Every difference between two contracts of an entity, judged."""
-    changes = [*_attributes(old, new), *_fields(old, new), *_columns(old, new), *_withheld(old, new)]
+    changes = [*_attributes(old, new), *_fields(old, new), *_groups(old, new), *_columns(old, new), *_withheld(old, new)]
     return [*changes, *_version(old, new, changes)]
 
 
@@ -67,6 +68,24 @@ def _fields(old: Contract, new: Contract) -> Iterator[Change]:
         yield Change("neutral", new.entity, "", "has its fields in another order", new.file)
 
 
+def _groups(old: Contract, new: Contract) -> Iterator[Change]:
+    """A k-group's make-up: what is known of a combination counts for this very make-up only (risk/store.py), so under another one all begins anew.
+
+    Also where its fields say less: a step less in the chain, or a field less in the combinations, and whoever was alone leaves with others, more finely.
+    """
+    # A former contract may have a pseudonym in a group, which is refused today and has no steps.
+    coded = any(field.k_group and field.derivation.function == "pseudonym" for field in old.fields)
+    before = {} if coded else {group.name: group.definition for group in groups_of(old)}
+    for group in groups_of(new):
+        if group.name in old.k_groups and before.get(group.name) != group.definition:
+            says = (
+                f"the k-group {group.name} takes other steps: all combinations are judged anew, and people of whom little was said may leave more "
+                "finely, beside what left of them before. Keep its fields, their order and their derivations, or look at the steps and the groups "
+                "with `publisher risk --dry-run` and have it approved"
+            )
+            yield Change("widens", new.entity, "kGroup", says, new.file, new.line(f"fields.{group.fields[0].name}"))
+
+
 def _columns(old: Contract, new: Contract) -> Iterator[Change]:
     read = {field.derivation.column for field in new.fields}
     for name, column in new.columns.items():
@@ -92,8 +111,13 @@ def _withheld(old: Contract, new: Contract) -> Iterator[Change]:
             yield Change("narrows", new.entity, name, "is withheld from now on", new.file, new.line("withheld"))
 
 
+def number_of(contract: Contract) -> tuple[int, ...]:
+    """A contract's version, so that 1.10.0 comes after 1.9.0."""
+    return tuple(int(part) for part in contract.version.split("."))
+
+
 def _version(old: Contract, new: Contract, changes: list[Change]) -> Iterator[Change]:
-    was, now = (tuple(int(part) for part in contract.version.split(".")) for contract in (old, new))
+    was, now = number_of(old), number_of(new)
     if now < was:
         says = (
             f"goes back from {old.version} to {new.version}: nobody could tell which content a version means. Write a higher one"
@@ -106,10 +130,10 @@ def _version(old: Contract, new: Contract, changes: list[Change]) -> Iterator[Ch
         yield Change("neutral", new.entity, "version", f"{old.version} becomes {new.version}", new.file, new.line("version"))
 
 
-def _longer(days: str, what: str) -> Callable[[Contract, Contract], Judged]:
+def _longer(days: str, what: str, longer: str) -> Callable[[Contract, Contract], Judged]:
     def judge(old: Contract, new: Contract) -> Judged:
         was, now = getattr(old, days), getattr(new, days)
-        return compared(now > was, now < was), f"{what} {now} days instead of {was}"
+        return compared(now > was, now < was), f"{what} {now} days instead of {was}" + (f": {longer}" if now > was else "")
 
     return judge
 
@@ -117,8 +141,12 @@ def _longer(days: str, what: str) -> Callable[[Contract, Contract], Judged]:
 def _k(old: Contract, new: Contract) -> Judged:
     if new.k is None:
         return "widens", "k is gone: nothing keeps a group of fields from singling a person out"
-    people = f"a group of values may be shared by as few as {new.k} people"
-    return compared((old.k or 0) > new.k, (old.k or 0) < new.k), f"{people}, instead of {old.k or 'any number'}"
+    finer = (old.k or 0) > new.k
+    what = "values would leave" if finer else "values leave only"
+    people = f"{what} that as few as {new.k} people share, instead of {old.k or 'any number'}"
+    return compared(finer, (old.k or 0) < new.k), people + (
+        ": the fewer they are, the nearer somebody is to being one of them" if finer else ""
+    )
 
 
 def _precision(old: Contract, new: Contract) -> Judged:
@@ -170,8 +198,12 @@ JUDGES: dict[str, Callable[[Contract, Contract], Judged]] = {
     "subject_namespace": _subject,
     "precision": _precision,
     "freshness": lambda old, new: ("neutral", f"is fresh within {_minutes(new.freshness)} instead of {_minutes(old.freshness)}"),
-    "retention_days": _longer("retention_days", "is kept for"),
-    "erasure_days": _longer("erasure_days", "an erasure may take"),
+    "retention_days": _longer("retention_days", "is kept for", "what left stays readable in the lake for so much longer"),
+    "erasure_days": _longer(
+        "erasure_days",
+        "an erasure may take",
+        "what left of a person who wants it gone stays readable in the lake for so much longer",
+    ),
     "k": _k,
     "key_version": _key_version,
 }

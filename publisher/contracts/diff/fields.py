@@ -37,10 +37,9 @@ def column_changes(old: SourceColumn, new: SourceColumn, read: bool) -> Iterator
             continue
         judge = COLUMN_JUDGES.get(attribute.name)
         kind = judge(old, new, read) if judge else "widens"
-        yield (
-            kind,
-            f"the source column's {COLUMN_WORDS.get(attribute.name, attribute.name)} goes from {was or 'none'} to {now or 'none'}",
-        )
+        goes = f"the source column's {COLUMN_WORDS.get(attribute.name, attribute.name)} goes from {_word(was)} to {_word(now)}"
+        means = COLUMN_MEANS.get(attribute.name, _unknown)
+        yield kind, f"{goes}: {means(new)}" if kind == "widens" else goes
 
 
 def new_field(contract: Contract, field: Field) -> str:
@@ -79,7 +78,9 @@ def _domain(old: Field, new: Field) -> Judged | None:
 
 def _classification(old: Field, new: Field) -> Judged:
     kind = classification_change(old.classification, new.classification)
-    more = "more people may see it" if kind == "widens" else "fewer people may see it"
+    more = "fewer people may see it"
+    if kind == "widens":
+        more = f"more people may see it: {new.derivation.reveals}, to whoever may see what is {new.classification}"
     return kind, f"the classification goes from {old.classification} to {new.classification}: {more}"
 
 
@@ -109,7 +110,50 @@ FIELD_JUDGES: dict[str, Callable[[Field, Field], Judged | None]] = {
     "description": lambda old, new: ("neutral", "is described in other words"),
 }
 
-COLUMN_WORDS = {"encrypted": "encryption", "required": "being always there", "references": "pointer to another table's key"}
+
+def _word(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value or "none")
+
+
+def _unknown(new: SourceColumn) -> str:
+    return "nothing here can say what that means for what leaves"
+
+
+def _less_classified(new: SourceColumn) -> str:
+    """A column's classification is the floor of its fields', and a guard of what lets the value itself out."""
+    tags = [word for word, tagged in (("encrypted", new.encrypted), ("natural-identifier", new.natural_identifier)) if tagged]
+    whom = f"whoever may see what is {new.classification}"
+    if tags:
+        kept = (
+            f"only its tag{'s' if len(tags) > 1 else ''} {' and '.join(tags)} keep{'' if len(tags) > 1 else 's'} the value itself"
+        )
+        return f"what is derived from it may then be shown to {whom}, and {kept} from leaving by copy, one_of or truncate"
+    return f"copy, one_of and truncate may then let its value out to {whom}"
+
+
+def _not_encrypted(new: SourceColumn) -> str:
+    kept = "" if not new.natural_identifier else ", once it is no natural identifier"
+    return f"the publisher takes it as it stands, without a key, so its value lies open in the outbox, and copy, rounded and truncate may then let it out{kept}"
+
+
+COLUMN_WORDS = {
+    "encrypted": "encryption", "required": "being always there", "references": "pointer to another table's key", "natural_identifier": "being a natural identifier",
+    "surrogate": "being an id that the platform made up", "physical_type": "type in the database",
+}  # fmt: skip
+COLUMN_MEANS: dict[str, Callable[[SourceColumn], str]] = {
+    "type": lambda new: "its values are read in another way, so its fields may say something that nobody has looked at",
+    "encrypted": _not_encrypted,
+    "classification": _less_classified,
+    "natural_identifier": lambda new: (
+        "copy, rounded, truncate and one_of may then let its value out, and pseudonym may make codes of it that can be guessed, since it points to a person"
+    ),
+    "surrogate": lambda new: (
+        "pseudonym may then make codes of it; if it means anything outside, whoever has the key finds its values by trying them"
+    ),
+}
+"""What may leave, or be seen, where a column's attribute widens."""
 COLUMN_JUDGES: dict[str, Callable[[SourceColumn, SourceColumn, bool], Kind]] = {
     "type": lambda old, new, read: "widens" if read else "neutral",
     "physical_type": lambda old, new, read: "neutral",

@@ -13,6 +13,9 @@ from dataclasses import asdict
 from publisher.contracts.diff.change import KINDS, Change, Kind
 from publisher.contracts.diff.compare import Diff
 
+SIGNER, REFERENCE, DAY = "<who approves, as data-protection-officer>", "<reference of the DPIA>", "<day, as 2026-11-24>"
+"""What somebody has to write: as it stands, the file of approvals does not take it."""
+
 HEADINGS: dict[Kind, str] = {
     "widens": "More would leave the platform",
     "narrows": "Less would leave the platform",
@@ -99,7 +102,7 @@ def _how_to_approve(diff: Diff) -> list[str]:
     if not entities:
         return []
     entries = [
-        f"  - entity: {entity}\n    digest: {diff.digests[entity]}\n    role: data-protection-officer\n    assessment: DPIA-…\n    date: YYYY-MM-DD"
+        f"  - entity: {entity}\n    digest: {diff.digests[entity]}\n    role: {SIGNER}\n    assessment: {REFERENCE}\n    date: {DAY}"
         for entity in entities
     ]  # fmt: skip
     first = "Take the change back, or let the person who answers for it add to contracts/approvals.yaml:"

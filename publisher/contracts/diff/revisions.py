@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from publisher.contracts.check import APPROVALS, NOT_CONTRACTS, read_folder
+from publisher.contracts.released import HISTORY, RELEASES
 from publisher.contracts.source import ContractSource, parse_source
 from publisher.contracts.vocabulary.fingerprint import LOCK
 from publisher.errors import SettingsError
@@ -25,13 +26,17 @@ class ContractSet:
     sources: list[ContractSource] = field(default_factory=list)
     lock: str | None = None
     approvals: str | None = None
+    releases: str | None = None
+    """The list of what was released."""
 
 
 def read_set(name: str, contracts_dir: Path) -> ContractSet:
     """A folder of contracts, or what `contracts_dir` held at a git revision. Raises SettingsError for what is neither."""
     folder = Path(name)
     if folder.is_dir():
-        return ContractSet(name, read_folder(folder), _text(folder / LOCK), _text(folder / APPROVALS))
+        return ContractSet(
+            name, read_folder(folder), _text(folder / LOCK), _text(folder / APPROVALS), _text(folder / HISTORY / RELEASES)
+        )
     return _revision(name, contracts_dir)
 
 
@@ -44,19 +49,20 @@ def _revision(name: str, contracts_dir: Path) -> ContractSet:
         raise SettingsError(
             f"there is no folder {contracts_dir}: set CONTRACTS_DIR to the folder of contracts in the git repository"
         )
-    commit = _git(contracts_dir, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    commit = git(contracts_dir, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
     if commit is None:
         raise SettingsError(f"{name} is neither a folder nor a git revision known here: in CI, fetch tags and history first")
-    listed = _git(contracts_dir, "ls-tree", "-z", "--name-only", commit.strip(), "./") or ""
+    listed = git(contracts_dir, "ls-tree", "-z", "--name-only", commit.strip(), "./") or ""
     files = {Path(path).name: path for path in listed.split("\0") if path}
-    texts = {file: _git(contracts_dir, "show", f"{commit.strip()}:./{file}") for file in files}
+    texts = {file: git(contracts_dir, "show", f"{commit.strip()}:./{file}") for file in files}
     sources = [
         parse_source(file, texts[file] or "") for file in sorted(texts) if file.endswith(".yaml") and file not in NOT_CONTRACTS
     ]
-    return ContractSet(name, sources, texts.get(LOCK), texts.get(APPROVALS))
+    releases = git(contracts_dir, "show", f"{commit.strip()}:./{HISTORY}/{RELEASES}")
+    return ContractSet(name, sources, texts.get(LOCK), texts.get(APPROVALS), releases)
 
 
-def _git(folder: Path, *arguments: str) -> str | None:
+def git(folder: Path, *arguments: str) -> str | None:
     """What git says, None where it refuses."""
     try:
         done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, timeout=GIT_SECONDS, check=False)

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from publisher import wire
 from publisher.contracts.diff import Diff, diff_sources, read_set
-from publisher.contracts.vocabulary import FUNCTIONS
-from publisher.contracts.vocabulary.fingerprint import LOCK, SAMPLE_USES, fingerprint, fingerprints, read_lock
+from publisher.contracts.kgroups import KGroup
+from publisher.contracts.vocabulary import FUNCTIONS, Derive, Use, behaviour
+from publisher.contracts.vocabulary.coarse import PostcodeArea, _postcode
+from publisher.contracts.vocabulary.fingerprint import LOCK, fingerprint, fingerprints, read_lock
+from publisher.contracts.vocabulary.samples import SAMPLE_USES
+from publisher.keys import LocalKeyring
+from publisher.risk.assign import assign
+from publisher.risk.steps import Steps
 from tests.unit.contracts.conftest import SHIPPED
 
 
@@ -87,6 +97,15 @@ def test_an_approval_of_another_entity_approves_nothing(head: Path) -> None:
         ({"role": ""}, "role is missing or of another form"),
         ({"assessment": None}, "assessment is missing or of another form"),
         ({"expires": "never"}, "unknown key expires"),
+        ({"assessment": "DPIA-"}, "assessment is missing or of another form"),
+        *[
+            ({"assessment": text}, "assessment is still the place for it: nobody has signed here")
+            for text in ("DPIA-XXX-01", "DPIA 1 (TODO)", "see <link> 1", "the DPIA… of 2026")
+        ],
+        *[
+            ({"role": text}, "role is still the place for it: nobody has signed here")
+            for text in ("officer TBD", "the … officer", "xxx", "who? ?? signs")
+        ],
     ],
 )
 def test_a_doubtful_approval_stops_everything(head: Path, changes: dict[str, Any], says: str) -> None:
@@ -97,6 +116,34 @@ def test_a_doubtful_approval_stops_everything(head: Path, changes: dict[str, Any
     assert (problem.file, problem.message) == ("approvals.yaml", says)
     assert problem.line > 1
     assert problem.remedy
+
+
+def test_an_approval_of_a_day_that_has_not_begun_anywhere_approves_nothing(head: Path) -> None:
+    digest = compare(SHIPPED, head).digests["customers"]
+    here = datetime.now(UTC)
+    approve(head, digest, date=(here + timedelta(days=2)).date().isoformat())
+    (problem,) = compare(SHIPPED, head).problems
+    assert (problem.file, problem.field, problem.message) == (
+        "approvals.yaml",
+        "customers.date",
+        "the day of the approval is yet to come",
+    )
+    assert problem.line == 2
+
+    approve(head, digest, date=here.date().isoformat())
+    assert compare(SHIPPED, head).unapproved == []
+
+
+def test_an_approval_from_before_the_last_release_was_of_another_change(head: Path) -> None:
+    shutil.copytree(SHIPPED / "history", head / "history")
+    digest = compare(SHIPPED, head).digests["customers"]
+    approve(head, digest, date="2026-11-23")
+    (problem,) = compare(SHIPPED, head).problems
+    assert problem.message == "it was approved on 2026-11-23, before the last release of customers, on 2026-11-24"
+    assert "write the day on which that was done" in problem.remedy
+
+    approve(head, digest, date="2026-11-24")
+    assert compare(SHIPPED, head).unapproved == []
 
 
 @pytest.mark.parametrize("text", ["approvals: 5\n", "- a\n", "approvals: [5]\n", "approvals: [", "more: []\napprovals: []\n"])
@@ -171,6 +218,41 @@ def test_a_fingerprint_notices_looser_rules_and_other_results(monkeypatch: pytes
     monkeypatch.undo()
     monkeypatch.setattr(type(band), "labels", lambda self, edges: tuple(map(str, range(len(edges) + 1))))
     assert fingerprint(band) != before
+
+
+def plain_hash(keyring: object, namespace: str, value: str) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()[:32]
+
+
+def leaks_leeds(function: PostcodeArea, use: Use) -> Derive:
+    """Whole postcodes of one area: nothing that a handful of samples would show."""
+    return lambda value: value if value.startswith("LS") else _postcode(value)[1]
+
+
+def no_floor(group: Any, people: Any, floors: Any, say: Any) -> Any:
+    return assign(group, people, {}, say)
+
+
+@pytest.mark.parametrize(
+    ("place", "attribute", "instead", "noticed"),
+    [
+        (LocalKeyring, "_pseudonym", plain_hash, {"pseudonym"}),
+        (PostcodeArea, "derive", leaks_leeds, {"postcode_area"}),
+        (behaviour, "assign", no_floor, {"k-groups"}),
+        (KGroup, "silent", property(lambda group: len(group.steps) - 2), {"k-groups"}),
+        (behaviour, "cut_time", lambda moment, precision: moment.isoformat(), {"committed_at"}),
+        (wire, "_CUTS", wire._CUTS | {"hour": (16, ":00")}, {"committed_at"}),
+        (Steps, "step", lambda steps, group, digest: 0, {"k-groups"}),
+    ],
+)
+def test_a_fingerprint_notices_what_would_leave(
+    monkeypatch: pytest.MonkeyPatch, place: Any, attribute: str, instead: Callable[..., Any], noticed: set[str]
+) -> None:
+    """An unkeyed hash, one area of postcodes, a time that is not cut, a floor that is forgotten: each shows in the lock."""
+    before = fingerprints()
+    monkeypatch.setattr(place, attribute, instead)
+    after = fingerprints()
+    assert noticed <= {name for name in before if before[name] != after[name]}
 
 
 def test_every_function_has_samples() -> None:

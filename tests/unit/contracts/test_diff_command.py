@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from publisher.contracts.diff.report import DAY, REFERENCE, SIGNER
 from publisher.contracts.diff_command import contracts_diff, contracts_lock
 from publisher.contracts.vocabulary.fingerprint import LOCK
 from tests.unit.contracts.conftest import SHIPPED
@@ -38,15 +39,28 @@ EMAIL = """      - name: email
         transformSourceObjects: [customers.email]
         transformLogic: copy(email)
 """
+RAW = "copy would release too much of email, which is a natural identifier. Derive something coarser from it, such as present(email), or list it in withheld"
+TO_DO = "Take the change back, or let the person who answers for it add to contracts/approvals.yaml:"
 FIVE = {
-    "a raw e-mail column": ([("      - name: has_email\n", EMAIL + "      - name: has_email\n")], 2, "copy would release too much of email"),
-    "present(email) to copy(email)": ([("present(email)", "copy(email)")], 2, "copy would release too much of email"),
-    "k from 10 to 2": ([("value: 10\n", "value: 2\n")], 1, "a group of values may be shared by as few as 2 people, instead of 10"),
-    "erasure from 30 to 365 days": ([("value: 30, unit: d", "value: 365, unit: d")], 1, "an erasure may take 365 days instead of 30"),
+    "a raw e-mail column": ([("      - name: has_email\n", EMAIL + "      - name: has_email\n")], 2, RAW),
+    "present(email) to copy(email)": ([("present(email)", "copy(email)")], 2, RAW),
+    "k from 10 to 2": (
+        [("value: 10\n", "value: 2\n")],
+        1,
+        "customers.k: values would leave that as few as 2 people share, instead of 10: the fewer they are, the nearer somebody is to being one of them",
+    ),
+    "erasure from 30 to 365 days": (
+        [("value: 30, unit: d", "value: 365, unit: d")],
+        1,
+        "customers.erasure: an erasure may take 365 days instead of 30: what left of a person who wants it gone stays readable in the lake for so much longer",
+    ),
     "restricted to public": (
         [("{name: email, logicalType: string, physicalType: bytea, classification: restricted", "{name: email, logicalType: string, physicalType: bytea, classification: public")],
         1,
-        "classification goes from restricted to public",
+        (
+            "customers.email: the source column's classification goes from restricted to public: what is derived from it may then be shown to whoever may see what is "
+            "public, and only its tags encrypted and natural-identifier keep the value itself from leaving by copy, one_of or truncate"
+        ),
     ),
 }  # fmt: skip
 
@@ -59,7 +73,8 @@ def test_each_of_the_five_accidents_stops_the_build_in_words(contracts_copy: Pat
     result = run(SHIPPED, contracts_copy)
 
     assert result.exit_code == code
-    assert says in result.output
+    assert says in result.output, "what would leave"
+    assert (TO_DO in result.output) == (code == 1), "what to do; where the contract itself is refused, the sentence says it"
     assert "customers.yaml:" in result.output
 
 
@@ -70,13 +85,13 @@ def test_the_same_contracts_pass(contracts_copy: Path) -> None:
 
 
 def test_what_narrows_passes_and_is_said(contracts_copy: Path) -> None:
-    edit(contracts_copy, "customers.yaml", ("birth_band(date_of_birth, 10)", "birth_band(date_of_birth, 20)"))
+    edit(contracts_copy, "debts.yaml", ("truncate(placed_on, day)", "truncate(placed_on, month)"))
 
     result = run(SHIPPED, contracts_copy)
 
     assert result.exit_code == 0
     assert "Less would leave the platform (1):" in result.output
-    assert "birth_band(date_of_birth, 10) becomes birth_band(date_of_birth, 20)" in result.output
+    assert "truncate(placed_on, day) becomes truncate(placed_on, month)" in result.output
 
 
 def test_the_printed_approval_is_what_has_to_be_written(contracts_copy: Path) -> None:
@@ -85,7 +100,13 @@ def test_the_printed_approval_is_what_has_to_be_written(contracts_copy: Path) ->
     assert refused.exit_code == 1
     assert "[NOT APPROVED]" in refused.output
     printed = refused.output[refused.output.index("approvals:\n") : refused.output.index("Any later edit")]
-    (contracts_copy / "approvals.yaml").write_text(printed.replace("DPIA-…", "DPIA-2026-014").replace("YYYY-MM-DD", "2026-11-24"))
+    (contracts_copy / "approvals.yaml").write_text(printed)
+    unsigned = run(SHIPPED, contracts_copy)
+    assert unsigned.exit_code == 2, "as it is printed, nobody has signed it"
+    for key in ("role", "assessment", "date"):
+        assert f"{key} is " in unsigned.output
+    signed = printed.replace(SIGNER, "data-protection-officer").replace(REFERENCE, "DPIA-2026-014").replace(DAY, "2026-11-24")
+    (contracts_copy / "approvals.yaml").write_text(signed)
 
     result = run(SHIPPED, contracts_copy)
 
@@ -113,7 +134,7 @@ def test_json_says_all(contracts_copy: Path) -> None:
     assert report["counts"] == {"widens": 1, "narrows": 0, "neutral": 1}
     assert report["unapproved"] == 1
     assert report["changes"][0] == {
-        "kind": "widens", "entity": "debts", "field": "erasure", "says": "an erasure may take 60 days instead of 30", "file": "debts.yaml",
+        "kind": "widens", "entity": "debts", "field": "erasure", "says": "an erasure may take 60 days instead of 30: what left of a person who wants it gone stays readable in the lake for so much longer", "file": "debts.yaml",
         "line": 16, "approved": False,
     }  # fmt: skip
     assert report["digests"]["debts"].startswith("sha256:")
@@ -174,7 +195,10 @@ def test_two_git_revisions_are_compared_with_the_approvals_of_the_second(reposit
     assert refused.exit_code == 1
     assert run("v1", "HEAD~1", "--contracts", repository).exit_code == 1
     assert run("v1", "HEAD", "--contracts", repository).exit_code == 0
-    assert run("HEAD", "v1", "--contracts", repository).exit_code == 1, "back to an earlier version"
+    back = run("HEAD", "v1", "--contracts", repository)
+    assert back.exit_code == 2, "back to an earlier version: no approval clears it"
+    assert "customers.version: the version goes back from 1.2.0 to 1.1.0" in back.output
+    assert "Write a version higher than 1.2.0" in back.output
 
 
 def test_a_revision_before_the_first_contract_makes_all_of_it_new(repository: Path) -> None:

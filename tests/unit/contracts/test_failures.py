@@ -27,6 +27,21 @@ def test_a_wrong_contract_is_refused_with_line_and_remedy(case: Case, contracts_
     assert len(problems) == case.count, "one fault, one problem: " + "\n".join(map(str, problems))
 
 
+@pytest.mark.parametrize("size", [1_500, 900, 2_000, 3_333, 5_000])
+def test_half_a_contract_is_told_as_such(size: int, contracts_copy: Path) -> None:
+    file = contracts_copy / "customers.yaml"
+    half = file.read_bytes()[:size]
+    file.write_bytes(half)
+    told = [str(problem) for problem in check_contracts(contracts_copy) if problem.file == file.name]
+    assert any("cut off" in each for each in told), told
+
+    file.write_bytes(half[: half.rindex(b"\n") + 1])
+    told = [str(problem) for problem in check_contracts(contracts_copy) if problem.file == file.name]
+    if b"physicalType: table" not in half:
+        assert any("this one has 1: the file may be cut off" in each for each in told) or "is missing" in " ".join(told), told
+    assert told
+
+
 def test_a_table_released_twice_is_refused(contracts_copy: Path) -> None:
     text = (contracts_copy / "creditors.yaml").read_text()
     again = text.replace("name: creditors\n", "name: clients\n").replace("pseudonym(id, creditor)", "pseudonym(id, client)")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,10 +15,14 @@ from click.testing import CliRunner, Result
 
 from publisher.cli import cli
 from publisher.contracts.diff.approvals import digest_of
+from publisher.contracts.diff.report import DAY, REFERENCE, SIGNER
 from publisher.contracts.history import approved_in_words
-from publisher.contracts.releases import HISTORY, RELEASES, read_releases
+from publisher.contracts.released import HISTORY, RELEASES
+from publisher.contracts.releases import read_releases
 from publisher.contracts.source import parse_source
 from tests.unit.contracts.conftest import SHIPPED
+
+TODAY = datetime.now(UTC).date().isoformat()
 
 
 @pytest.fixture
@@ -38,13 +46,14 @@ def edit(file: Path, *edits: tuple[str, str]) -> None:
 def approve(folder: Path, refused: Result) -> None:
     """Writes what the refusal says is missing into the approvals."""
     printed = refused.output[refused.output.index("approvals:\n") : refused.output.index("Any later edit")]
-    new = printed.removeprefix("approvals:\n").replace("DPIA-…", "DPIA-2027-003").replace("YYYY-MM-DD", "2027-02-01")
+    signed = printed.replace(SIGNER, "data-protection-officer").replace(REFERENCE, "DPIA-2027-003").replace(DAY, TODAY)
+    new = signed.removeprefix("approvals:\n")
     with (folder / "approvals.yaml").open("a") as file:
         file.write(new)
 
 
 def test_the_shipped_contracts_are_those_of_the_last_release_and_every_widening_was_approved() -> None:
-    assert run(SHIPPED, "diff").output == "Nothing more would leave the platform than before.\n"
+    assert run(SHIPPED, "diff").stdout == "Nothing more would leave the platform than before.\n"
     assert {release.entity for release, _ in read_releases(SHIPPED)} == {file.stem for file in SHIPPED.glob("*.yaml")} - {
         "approvals"
     }
@@ -66,30 +75,36 @@ def test_a_build_compares_with_the_last_release_and_a_release_needs_the_approval
 
     assert (refused.exit_code, len(read_releases(released))) == (1, len(read_releases(SHIPPED)))
     approve(released, refused)
-    assert run(released, "release").output == "customers 1.2.0 released.\n"
-    assert run(released, "release").output == "Nothing to release: every contract is as it was last released.\n"
-    assert run(released, "diff").output == "Nothing more would leave the platform than before.\n"
+    assert run(released, "release").stdout == "customers 1.2.0 released.\n"
+    assert run(released, "release").stdout == "Nothing to release: every contract is as it was last released.\n"
+    assert run(released, "diff").stdout == "Nothing more would leave the platform than before.\n"
     told = run(released, "history", "customers.birth_band").output.splitlines()
     assert told[0].endswith("customers 1.0.0  widens")
     assert told[-3].endswith("customers 1.2.0  widens")
     assert "birth_band(date_of_birth, 10) becomes birth_band(date_of_birth, 5)" in told[-2]
-    assert told[-1] == "    approved by data-protection-officer on 2027-02-01, assessment DPIA-2027-003"
+    assert told[-1] == f"    approved by data-protection-officer on {TODAY}, assessment DPIA-2027-003"
 
 
 def test_the_page_says_who_approved_what_leaves(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = approved_in_words(released)
-    assert (
-        said["customers"]
-        == "By the data-protection-officer on 2026-11-24, assessment DPIA-2026-001. That was for contract 1.0.0; since then only less leaves."
-    )
+    assert said["customers"] == "By the data-protection-officer on 2026-11-28, assessment DPIA-2026-001."
     assert said["circumstances"].endswith("That was for contract 1.0.0; since then only less leaves.")
     edit(released / "debts.yaml", ("value: 30, unit: d", "value: 20, unit: d"))
     monkeypatch.setenv("CONTRACTS_DIR", str(released))
     page = CliRunner().invoke(cli, ["contracts", "page"]).output
-    assert page.count("<dt>Approved</dt>") == len(said)
+    assert page.count("<dt>Approved</dt>") == len(said) - 1
+    assert f"whose results are locked. Approved: {said['vocabulary']}" in page
+    assert said["vocabulary"] == "By the data-protection-officer on 2026-11-28, assessment DPIA-2026-001."
     assert page.count("Not released: what stands here is a draft.") == 1
     (released / "approvals.yaml").unlink()
-    assert approved_in_words(released)["customers"] == "Nobody signed for it."
+    said = approved_in_words(released)
+    assert (said["customers"], said["vocabulary"]) == ("Nobody signed for it.", "Nobody signed for it.")
+    (released / HISTORY / "vocabulary.lock").unlink()
+    assert approved_in_words(released)["vocabulary"] == "Not released: what the functions do now is a draft."
+    (released / "vocabulary.lock").write_text("{}")
+    assert approved_in_words(released)["vocabulary"].startswith(
+        "Nobody signed for it: the functions are not those of vocabulary.lock"
+    )
 
 
 def test_a_vocabulary_without_its_lock_cannot_be_signed_for(released: Path) -> None:
@@ -114,8 +129,12 @@ def test_a_released_version_cannot_be_changed_under_its_number(released: Path) -
 
     result = run(released, "release")
 
-    assert result.exit_code == 1
-    assert "stays 1.1.0 although the contract changes" in result.output
+    assert result.exit_code == 2
+    assert (
+        "customers.version: 1.1.0 was released with another content on 2026-11-24, and a released version never changes"
+        in result.output
+    )
+    assert "Write a version higher than 1.1.0" in result.output
 
 
 def test_a_column_tells_what_was_ever_derived_from_it(released: Path) -> None:
@@ -160,8 +179,7 @@ def test_a_list_of_releases_that_cannot_be_read_is_named(released: Path, content
 
 
 def test_without_a_history_all_of_it_is_new(released: Path) -> None:
-    for file in (released / HISTORY).iterdir():
-        file.unlink()
+    shutil.rmtree(released / HISTORY)
     (released / "approvals.yaml").write_text("approvals: []\n")
     result = run(released, "diff")
     assert result.exit_code == 1
@@ -194,3 +212,182 @@ def test_a_history_that_was_edited_with_its_digests_stops_the_build(released: Pa
         assert "nobody approved it" in said
         assert "customers" in said
     assert approved_in_words(released)["customers"] == "Nobody signed for it."
+
+
+def said_by(folder: Path, *commands: str) -> list[tuple[int, str]]:
+    """Exit code and words of each command, of a build and of a release."""
+    results = [CliRunner().invoke(cli, ["contracts", command], env={"CONTRACTS_DIR": str(folder)}) for command in commands]
+    return [(result.exit_code, result.output) for result in results]
+
+
+def test_a_narrowing_cannot_be_taken_back_under_the_approval_from_before_it(released: Path) -> None:
+    """What `git revert` does: the old text has the old digest, and of that there is an approval. Raising only the number asks anew."""
+    debts = released / "debts.yaml"
+    before = debts.read_text()
+    edit(debts, ("truncate(placed_on, day)", "truncate(placed_on, month)"), ("version: 1.0.0", "version: 1.1.0"))
+    assert run(released, "release").exit_code == 0
+
+    debts.write_text(before)
+    for code, said in said_by(released, "diff", "release", "check"):
+        assert code != 0
+        assert "this very content was released as 1.0.0 on 2026-11-24, and then 1.1.0 was released" in said
+        assert "Write a version higher than 1.1.0: its digest is its own" in said
+    assert "[approved" not in run(released, "diff").output
+
+    edit(debts, ("version: 1.0.0", "version: 1.0.1"))
+    for code, said in said_by(released, "diff", "release", "check"):
+        assert (code == 0, "the version goes back from 1.1.0 to 1.0.1" in said) == (False, True)
+
+    edit(debts, ("version: 1.0.1", "version: 1.2.0"))
+    refused = run(released, "diff")
+    assert refused.exit_code == 1
+    assert "truncate(placed_on, month) becomes truncate(placed_on, day)" in refused.output
+    approve(released, refused)
+    assert [code for code, _ in said_by(released, "diff", "release", "check")] == [0, 0, 0]
+
+
+def test_a_contract_that_was_taken_away_does_not_come_back_as_it_was(released: Path) -> None:
+    messages = released / "messages.yaml"
+    before = messages.read_text()
+    messages.unlink()
+    assert run(released, "release").stdout == "messages 1.0.0 withdrawn.\n"
+    assert run(released, "release").stdout == "Nothing to release: every contract is as it was last released.\n"
+    told = run(released, "history", "messages.channel").output
+    assert told.rstrip().endswith("nothing of it leaves any more: the contract was withdrawn")
+
+    messages.write_text(before)
+    for code, said in said_by(released, "diff", "release", "check"):
+        assert code != 0
+        assert "this very content was released as 1.0.0 on 2026-11-24, and then 1.0.0 was withdrawn" in said
+
+    edit(messages, ("version: 1.0.0", "version: 1.1.0"))
+    refused = run(released, "diff")
+    assert refused.exit_code == 1
+    assert "messages: would newly leave" in refused.output
+    approve(released, refused)
+    assert run(released, "release").stdout == "messages 1.1.0 released.\n"
+    assert [code for code, _ in said_by(released, "diff", "check")] == [0, 0]
+
+
+def without_last_entry(folder: Path) -> None:
+    listed = folder / HISTORY / RELEASES
+    text = listed.read_text()
+    listed.write_text(text[: text.rindex("- entity: customers")])
+
+
+def test_a_version_that_the_list_does_not_name_stops_everything(released: Path) -> None:
+    without_last_entry(released)
+    for code, said in said_by(released, "diff", "release", "check"):
+        assert code != 0
+        assert (
+            "history/customers-1.1.0.yaml: the list of releases, history/releases.yaml, does not name this version. Restore the list from git"
+            in said
+        )
+    (released / HISTORY / RELEASES).unlink()
+    assert all("does not name this version" in said for _, said in said_by(released, "diff", "release", "check"))
+
+
+@pytest.mark.parametrize("entry", ["version: 1.1.0", "version: 1.0.0"])
+def test_versions_in_the_list_only_rise(released: Path, entry: str) -> None:
+    listed = released / HISTORY / RELEASES
+    last = yaml.safe_load(listed.read_text())["releases"][-1]
+    with listed.open("a") as file:
+        file.write(yaml.safe_dump([last | {"version": entry.split(": ")[1]}], sort_keys=False))
+    ((code, said),) = said_by(released, "check")
+    assert code == 1
+    assert "stands twice, or behind a higher version" in said
+
+
+def test_an_approval_from_before_the_release_that_it_follows_signs_for_nothing(released: Path) -> None:
+    edit(released / "approvals.yaml", ("date: 2026-11-28", "date: 2026-11-23"))
+    ((code, said),) = said_by(released, "check")
+    assert code == 1
+    assert "customers 1.1.0 was approved on 2026-11-23, before the release of 2026-11-24 that it follows" in said
+
+
+@pytest.fixture
+def repository(released: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The contracts with their history as a git repository of one commit."""
+    for variable in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(variable)
+    git(released.parent, "init", "--quiet", "--initial-branch=main")
+    commit(released, "one")
+    return released
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = [
+        "-c",
+        "user.name=Test",
+        "-c",
+        "user.email=test@example.test",
+        "-c",
+        "commit.gpgsign=false",
+        "-c",
+        "protocol.file.allow=always",
+    ]
+    subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True)
+
+
+def commit(folder: Path, message: str) -> None:
+    git(folder.parent, "add", "--all")
+    git(folder.parent, "commit", "--quiet", "--message", message)
+
+
+def entry_and_text_gone(folder: Path) -> None:
+    """With the text, the folder alone does not show it."""
+    without_last_entry(folder)
+    (folder / HISTORY / "customers-1.1.0.yaml").unlink()
+
+
+def history_gone(folder: Path) -> None:
+    shutil.rmtree(folder / HISTORY)
+
+
+def day_changed(folder: Path) -> None:
+    listed = folder / HISTORY / RELEASES
+    listed.write_text(listed.read_text().replace("date: '2026-11-24'", "date: '2026-11-20'"))
+
+
+@pytest.mark.parametrize("spoil", [entry_and_text_gone, history_gone, day_changed])
+def test_git_knows_what_the_list_has_lost(repository: Path, spoil: Callable[[Path], None]) -> None:
+    assert (run(repository, "diff").exit_code, run(repository, "diff").stderr) == (0, "")
+    spoil(repository)
+    for message in (None, "two", "three"):  # not committed, committed, and behind another commit
+        if message is not None:
+            (repository.parent / message).touch()
+            commit(repository, message)
+        for command in ("diff", "release"):
+            result = run(repository, command)
+            assert result.exit_code == 2
+            assert "stood in the list at" in result.output
+            assert "Restore the entry: `git show" in result.output
+
+
+def test_a_branch_is_held_against_where_it_left_the_remotes_default_branch(repository: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(repository.parent), str(clone))
+    mine = clone / repository.name
+    git(clone, "checkout", "--quiet", "-b", "work")
+    edit(mine / "debts.yaml", ("value: 30, unit: d", "value: 20, unit: d"), ("version: 1.0.0", "version: 1.1.0"))
+    assert run(mine, "release").exit_code == 0
+    commit(mine, "released on the branch")
+    git(clone, "revert", "--no-edit", "HEAD")
+    assert run(mine, "diff").exit_code == 0, "a branch may undo its own"
+    entry_and_text_gone(mine)
+    commit(mine, "what main has is gone")
+    assert "customers 1.1.0 stood in the list at" in run(mine, "diff").output
+
+
+def test_where_git_cannot_tell_that_is_said(released: Path, tmp_path: Path) -> None:
+    outside = run(released, "diff")
+    assert (outside.exit_code, "Not looked at: whether the list of releases only grew, since" in outside.stderr) == (0, True)
+    git(released.parent, "init", "--quiet", "--initial-branch=main")
+    commit(released, "one")
+    (released.parent / "more").touch()
+    commit(released, "two")
+    clone = tmp_path / "shallow"
+    git(tmp_path, "clone", "--quiet", "--depth=1", f"file://{released.parent}", str(clone))
+    git(clone, "remote", "remove", "origin")
+    shallow = run(clone / released.name, "diff")
+    assert (shallow.exit_code, "this clone is shallow (fetch the whole history)" in shallow.stderr) == (0, True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -112,6 +113,34 @@ def test_the_officers_page_names_every_field_and_every_column(contracts: dict[st
                 assert f"<code>{column.name}</code>" in derived, "of an encrypted column only something derived leaves"
         assert contract.version in section
         assert contract.owner in section
+
+
+def test_the_officers_page_begins_with_all_that_leaves_of_one_person(contracts: dict[str, Contract]) -> None:
+    text = officer.render_page(contracts)
+    before, _, rest = text.partition('<section id="of-customer">')
+    summary = rest.partition("</section>")[0]
+    assert "<section" not in before, "it is the first"
+    for entity, contract in contracts.items():
+        assert (f"href='#{entity}'" in summary) == (contract.subject_namespace == "customer")
+        part = summary.partition(f"<a href='#{entity}'>")[2].partition("<tr class='of'>")[0]
+        for field in contract.fields if contract.subject_namespace else ():
+            row = part.partition(f"<code>{field.name}</code></td>")[2].partition("</tr>")[0]
+            assert f"<code>{field.derivation.column}</code>" in row
+            assert escape(field.derivation.reveals) in row
+            assert (f"at least {contract.k} people share it" in row) == (field.k_group is not None)
+    assert summary.index("href='#customers'") < summary.index("href='#circumstances'"), "the person first"
+
+
+def test_the_officers_page_does_not_take_a_wish_for_a_fact(contracts: dict[str, Contract]) -> None:
+    text = officer.render_page(contracts)
+    for entity, contract in contracts.items():
+        facts = text.partition(f'id="{entity}"')[2].partition("</dl>")[0]
+        assert (
+            f"<dt>Its users are told</dt><dd>{escape(contract.limitations)} A rule for people: nothing here enforces it</dd>"
+            in facts
+        )
+        singly = "every row leaves singly, under a code, and nothing keeps a combination of its fields from being one person’s"
+        assert (singly in facts) == (bool(contract.subject) and contract.k is None)
 
 
 def test_the_officers_page_says_what_the_time_of_a_message_tells(contracts: dict[str, Contract]) -> None:
