@@ -54,7 +54,11 @@ def completeness_checks(catalog: Catalog, cadence: str) -> dg.AssetChecksDefinit
         with lake.tables(f"completeness/{context.run.run_id}") as tables:
             found = verify_manifests(tables, catalog.contracts)
             holds = waits(tables, catalog.contracts.values())
-            states = {} if holds else verify_states(tables, catalog.contracts, {e: each.seq for e, each in found.items()})
+            states = (
+                {}
+                if holds
+                else verify_states(tables, catalog.contracts, {e: each.seq for e, each in found.items()}, catalog.released)
+            )
         now = datetime.now(UTC)
         for entity, each in found.items():
             fresh = _fresh(entity, each, now, catalog.contracts[entity].freshness, holds)

@@ -89,7 +89,7 @@ def _objects(catalog: Catalog) -> dg.AssetsDefinition:
 
 
 def _batch(catalog: Catalog) -> dg.AssetsDefinition:
-    rules = rules_of(catalog.contracts)
+    rules = rules_of(catalog.contracts, catalog.released)
     specs = [*_bronze_specs(catalog), _quarantine_spec(catalog), _risk_spec(catalog), *_silver_specs(catalog)]
     checks = [
         dg.AssetCheckSpec(

@@ -5,7 +5,7 @@ Belongs here: one field's (or withheld column's) way through the versions. Not h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,10 @@ from publisher.contracts.model import Contract, Field
 from publisher.contracts.problems import Problem
 from publisher.contracts.releases import HISTORY, Release, read_releases
 from publisher.contracts.schema import check_form
+from publisher.contracts.source import ContractSource
 from publisher.errors import ContractError, SettingsError
+
+Versions = dict[str, list[tuple[Release, Contract]]]
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,15 @@ class Step:
 
 @dataclass(frozen=True)
 class SignedVersion:
-    """A released version of a contract, its text, and the approval of that very content, if one was needed."""
+    """A released version of a contract, its text, and the approval of that very content, if one was needed.
+
+    `contract` is made of it by today's rules, alone: without what other contracts would add, as the namespace of its person.
+    """
 
     release: Release
     text: str
     approval: Approval | None
+    contract: Contract
 
 
 def signed_versions(directory: Path) -> list[SignedVersion]:
@@ -48,19 +55,22 @@ def signed_versions(directory: Path) -> list[SignedVersion]:
     history that was edited together with its digests is found by that.
     """
     approvals = {(approval.entity, approval.digest): approval for approval in _approvals(directory)}
-    if unsigned := [problem for _, problem in _unsigned(directory, set(approvals))]:
+    released = read_releases(directory)
+    versions = _built(released)
+    if unsigned := [problem for _, problem in _unsigned(versions, set(approvals))]:
         raise ContractError(unsigned)
+    built = {release: contract for mine in versions.values() for release, contract in mine}
     return [
-        SignedVersion(release, source.text, approvals.get((release.entity, release.digest)))
-        for release, source in read_releases(directory)
+        SignedVersion(release, source.text, approvals.get((release.entity, release.digest)), built[release])
+        for release, source in released
     ]
 
 
-def _unsigned(directory: Path, approved: set[tuple[str, str]]) -> Iterator[tuple[Release, Problem]]:
+def _unsigned(versions: Versions, approved: set[tuple[str, str]]) -> Iterator[tuple[Release, Problem]]:
     """Each released version is held against the one before it; the first lets all of it leave newly."""
-    for entity in dict.fromkeys(release.entity for release, _ in read_releases(directory)):
-        before: Contract | None = None
-        for release, contract in _versions(directory, entity):
+    for entity, mine in versions.items():
+        before = _renamed_from(mine[0][1], versions)
+        for release, contract in mine:
             changes = new_entity(contract) if before is None else contract_changes(before, contract)
             wider = [change for change in changes if change.kind == "widens"]
             if wider and (entity, release.digest) not in approved:
@@ -70,13 +80,19 @@ def _unsigned(directory: Path, approved: set[tuple[str, str]]) -> Iterator[tuple
             before = contract
 
 
+def _renamed_from(first: Contract, versions: Versions) -> Contract | None:
+    """The last version of the entity under the name that it had before its first one, where it had another."""
+    earlier = versions.get(first.renamed_from or "")
+    return earlier[-1][1] if earlier else None
+
+
 def history_of(directory: Path, entity: str, name: str) -> list[Step]:
     """The steps of a field or source column, the first release first.
 
     Raises ContractError for a history or approvals that cannot be read, SettingsError for a name that no release knows.
     """
     approvals = _approvals(directory)
-    versions = list(_versions(directory, entity))
+    versions = _built(read_releases(directory), entity).get(entity)
     if not versions:
         raise SettingsError(f"no release has the entity {entity}: see {directory}/history/releases.yaml")
     by_digest = {(approval.entity, approval.digest): approval for approval in approvals}
@@ -95,11 +111,12 @@ def history_of(directory: Path, entity: str, name: str) -> list[Step]:
 def approved_in_words(directory: Path) -> dict[str, str]:
     """Of each entity, who approved what leaves now. Raises ContractError for a history or approvals that cannot be read."""
     approvals = {(approval.entity, approval.digest): approval for approval in _approvals(directory)}
-    wider = {release for release, _ in _unsigned(directory, set(approvals))}
+    released = read_releases(directory)
+    wider = {release for release, _ in _unsigned(_built(released), set(approvals))}
     said: dict[str, str] = {}
     for source in read_folder(directory):
         entity, digest = str(source.data.get("name")), digest_of(source.data)
-        mine = sorted((r for r, _ in read_releases(directory) if r.entity == entity), key=lambda release: release.number)
+        mine = sorted((r for r, _ in released if r.entity == entity), key=lambda release: release.number)
         last = next((release for release in reversed(mine) if (entity, release.digest) in approvals), None)
         if not mine or mine[-1].digest != digest:
             said[entity] = "Not released: what stands here is a draft."
@@ -120,14 +137,17 @@ def _approvals(directory: Path) -> list[Approval]:
     return approvals
 
 
-def _versions(directory: Path, entity: str) -> Iterator[tuple[Release, Contract]]:
-    mine = [(release, source) for release, source in read_releases(directory) if release.entity == entity]
-    for release, source in sorted(mine, key=lambda pair: pair[0].number):
-        check_form(source)
-        contract = None if source.problems else build_contract(source)
-        if contract is None:
-            raise ContractError(source.problems)
-        yield release, contract
+def _built(released: Sequence[tuple[Release, ContractSource]], only: str | None = None) -> Versions:
+    """The versions of each entity as contracts, the lowest first. Raises ContractError for one that is none any more."""
+    versions: Versions = {}
+    for release, source in sorted(released, key=lambda pair: pair[0].number):
+        if only in (None, release.entity):
+            check_form(source)
+            contract = None if source.problems else build_contract(source)
+            if contract is None:
+                raise ContractError(source.problems)
+            versions.setdefault(release.entity, []).append((release, contract))
+    return versions
 
 
 def _step(before: Contract | None, now: Contract, name: str) -> tuple[Kind, list[str]]:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import click
 
+from publisher.contracts.check import load_contracts
 from publisher.contracts.diff.report import as_text
 from publisher.contracts.diff_command import FOLDER
-from publisher.contracts.history import history_of
+from publisher.contracts.history import history_of, signed_versions
+from publisher.contracts.lasting import check_lasting
 from publisher.contracts.releases import add_release, unreleased
 from publisher.errors import ContractError, SettingsError
 
@@ -29,6 +31,7 @@ def contracts_release(directory: Path) -> None:
         if diff.unapproved:
             click.echo(as_text(diff), err=True)
             raise SystemExit(1)
+        check_lasting(load_contracts(directory), (each.contract for each in signed_versions(directory)))
         added = add_release(directory, datetime.now(UTC).date())
     except (SettingsError, ContractError) as error:
         click.echo(str(error), err=True)
