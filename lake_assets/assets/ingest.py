@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from lake_assets.assets.deploy import follow_contracts
 from lake_assets.assets.ingest_events import (
     QUARANTINE,
     RISK,
@@ -82,7 +83,9 @@ def _objects(catalog: Catalog) -> dg.AssetsDefinition:
             progressed = alone.look(tables, FINGERPRINT)
             if kept_out(context, progressed):
                 return
-            ensure_lake(tables, catalog.contracts, catalog.signed, progressed)
+            changed = ensure_lake(tables, catalog.contracts, catalog.signed, progressed)
+            if changed and not follow_contracts(context, lake, catalog):
+                return
             result = register(tables, landing.open(), notifications.open(), list_hours=config.list_hours)
             if result.new or pending_batches(tables):
                 yield dg.MaterializeResult(asset_key=spec.key, metadata=ledger_metadata(result))

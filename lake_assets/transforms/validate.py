@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lake_assets.transforms.fields import (
@@ -154,7 +154,8 @@ def _judge_value(
     elif problem is None:
         rule = rule_named(rules, value["entity"]) if isinstance(value.get("entity"), str) else None
         form = None if rule is None else _form(value, rule)
-        problem = judge_event(value, form or rule)
+        # Of no version under that name: all else that is wrong is said first, in the same order.
+        problem = judge_event(value, form or (rule and replace(rule, versions=())))
         if problem is None and rule is not None and form is not None:
             return Accepted(rule.entity, canonical(value, form))
     entity, seq = _readable(value)

@@ -16,7 +16,7 @@ Contracts = Mapping[str, Contract]
 
 def resolve(contracts: Contracts) -> tuple[dict[str, Contract], list[Problem]]:
     """The contracts with each subject's namespace, and all that does not fit."""
-    problems = _doubled(contracts) or _unjoined(contracts) or _half_rekeyed(contracts) or _renamed(contracts)
+    problems = _renamed(contracts) or _doubled(contracts) or _unjoined(contracts) or _half_rekeyed(contracts)
     if problems:
         return {}, problems
     resolved = {}

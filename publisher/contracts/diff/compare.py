@@ -87,6 +87,8 @@ def _read_base(base: ContractSet) -> tuple[dict[str, Contract], list[str]]:
             unreadable.append(source.file)
         else:
             contracts[contract.entity] = contract
+    for former in {contract.renamed_from for contract in contracts.values()}:
+        contracts.pop(former or "", None)  # a history has both, and they are one
     resolved, problems = resolve(contracts)
     return (contracts if problems else resolved), unreadable
 

@@ -7,22 +7,31 @@ Events of all versions arrive in any order. Then the withdrawn column is emptied
 from __future__ import annotations
 
 import json
+import logging
 import random
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import dagster as dg
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 from pyspark.sql import Row
 
+from lake_assets.assets.deploy import follow_contracts
 from lake_assets.bronze.load import BronzeResult, load_batch
+from lake_assets.catalog import Catalog
 from lake_assets.completeness import verify_manifests
 from lake_assets.deploy.rename import COPIED, Rename, take_over, waiting_renames
-from lake_assets.deploy.scrub import finish, scrub, waiting
+from lake_assets.deploy.scrub import waiting
+from lake_assets.gold.engine import build
+from lake_assets.gold.load import load_gold
+from lake_assets.gold.model import GoldTable
+from lake_assets.lineage import Lineage
 from lake_assets.raw import progress
 from lake_assets.raw.batches import advance, finish_batch, oldest_waiting
 from lake_assets.raw.lake import ensure_lake
@@ -34,9 +43,11 @@ from lake_assets.transforms.rules import rules_of
 from publisher import wire
 from publisher.contracts import Contract
 from resources.errors import SparkFailed
-from resources.spark import spark_errors
+from resources.lake import LakeResource
+from resources.spark import SparkConnectResource, spark_errors
 from resources.tables import LakeTables
 from tests.integration.lake.conftest import Lake
+from tests.unit.gold.conftest import header
 from tests.unit.lake.make_events import START, event, line, pseudonym
 
 DEBTS = "debts"
@@ -74,6 +85,7 @@ class Site:
     folder: Path
     contracts: dict[str, Contract] = field(default_factory=dict)
     rules: Rules = field(default_factory=dict)
+    gold: dict[str, GoldTable] = field(default_factory=dict)
     objects: int = 0
 
     def deploy(self, contracts: dict[str, Contract], released: Iterable[Contract]) -> None:
@@ -101,6 +113,18 @@ class Site:
     def lake_tables(self, name: str) -> Any:
         return replace(self.lake, uri=self.tables.lake_uri).open(name)
 
+    def follow(self, released: Iterable[Contract]) -> list[dict[str, Any]]:
+        """What the next run of ingest does after a deployment; what it tells of it."""
+        told: list[Any] = []
+        with dg.DagsterInstance.ephemeral() as instance:
+            context = SimpleNamespace(
+                instance=instance, run=SimpleNamespace(run_id="a run"), log=logging.getLogger("test"), log_event=told.append
+            )
+            lake = LakeResource(spark=SparkConnectResource(remote=self.lake.remote), uri=self.tables.lake_uri)
+            catalog = Catalog(self.contracts, self.gold, Lineage((), {}, ()), None, [Signed(each) for each in released])  # type: ignore[misc]
+            assert follow_contracts(context, lake, catalog)  # type: ignore[arg-type]
+        return [{name: getattr(value, "value", value) for name, value in each.metadata.items()} for each in told]
+
     def rows(self, name: str, *, but: tuple[str, ...] = ()) -> list[dict[str, Any]]:
         found = [row.asDict() for row in self.tables.read("silver", name).collect()]
         order = "_seq" if name in self.contracts else "_seq_from"
@@ -108,18 +132,22 @@ class Site:
             ({k: v for k, v in row.items() if k not in but} for row in found), key=lambda row: (row["_key"], row[order])
         )
 
-    def values_on_disk(self, column: str) -> int:
-        """How many values of a column are in any file of the entity's tables, of whatever version."""
+    def values_on_disk(self, column: str, *names: str) -> int:
+        """How many values of a column are in any file of these tables (gold and the entity's, unless given), of whatever version."""
         held = 0
-        for file in [
-            f
-            for name in (f"bronze/{DEBTS}", f"silver/{DEBTS}", f"silver/{DEBTS}_history")
-            for f in (self.folder / name).rglob("*.parquet")
-        ]:
-            if "_delta_log" not in file.parts and column in pq.read_schema(file).names:
-                values = pq.read_table(file, columns=[column])[column]
-                held += len(values) - values.null_count
+        for name in names or ("gold/days", f"bronze/{DEBTS}", f"silver/{DEBTS}", f"silver/{DEBTS}_history"):
+            for file in (self.folder / name).rglob("*.parquet"):
+                if "_delta_log" not in file.parts and column in pq.read_schema(file).names:
+                    values = pq.read_table(file, columns=[column])[column]
+                    held += len(values) - values.null_count
         return held
+
+
+def days(folder: Path, site: Site, column: str, sql: str) -> dict[str, GoldTable]:
+    """A gold table that counts debts by a column."""
+    query = f"SELECT {sql} AS {column}, count(*) AS debts FROM silver.{DEBTS} GROUP BY {sql}"
+    (folder / "days.sql").write_text(header(f"{column} debts", column) + query, encoding="utf-8")
+    return load_gold(site.contracts, folder)
 
 
 @dataclass(frozen=True)
@@ -173,7 +201,7 @@ class Story:
     refused: dict[str, str]
     quarantine: dict[str, tuple[str, list[str]]]
     on_disk: list[int]
-    emptied: dict[str, int]
+    emptied: list[Any]
     rows_before: list[dict[str, Any]]
     waited: list[dict[str, tuple[str, ...]]]
 
@@ -190,12 +218,14 @@ def story(lake: Lake, contracts: dict[str, Contract], empty_lake: Path, tmp_path
         built = event(rule, key, BASE + seq, op=op)
         return changed(built, **values) if values else built
 
-    site.deploy({**contracts, DEBTS: again}, [first])
+    site.deploy({DEBTS: again}, [first])
     before = [line(made(old["1.0.0"], key, key + 1, "insert", status="in_plan")) for key in range(10)]
     site.take([*before, line(made(old["1.1.0"], 9, 11, "delete"))])
     rows_before = site.rows(DEBTS)
+    site.gold = days(tmp_path_factory.mktemp("sql"), site, "placed_on", "CAST(placed_on AS STRING)")
+    build(site.gold["days"], site.tables.spark, site.tables.lake_uri)
 
-    site.deploy({**contracts, DEBTS: now}, [first, again, now])
+    site.deploy({DEBTS: now}, [first, again, now])
     waited = [waiting(site.tables)]
     mixed = [
         line(made(new, 0, 40, balance_pence=-5000)), line(made(old["1.0.0"], 0, 39)), line(made(old["1.1.0"], 1, 38, status="returned")),
@@ -221,8 +251,9 @@ def story(lake: Lake, contracts: dict[str, Contract], empty_lake: Path, tmp_path
         for row in site.tables.read("ops", "quarantine").where(f"_batch = {loaded.batch}").collect()
     }
     on_disk = [site.values_on_disk("placed_on")]
-    done = scrub(site.tables, DEBTS, waited[0][DEBTS])
-    finish(site.tables, [done])
+    assert site.values_on_disk("placed_on", "gold/days"), "gold shows it, until it is built anew"
+    site.gold = days(tmp_path_factory.mktemp("sql"), site, "status", "status")
+    emptied = site.follow([first, again, now])
     on_disk.append(site.values_on_disk("placed_on"))
 
     # After it: events of the former versions, late; two contents of one position; and a manifest of all but those, of events of every version.
@@ -242,10 +273,10 @@ def story(lake: Lake, contracts: dict[str, Contract], empty_lake: Path, tmp_path
     both = [line(made(new, 5, 130)), line(made(old["1.1.0"], 5, 130))]
     site.take([*late, *both, manifest])
     on_disk.append(site.values_on_disk("placed_on"))
-    site.deploy({**contracts, DEBTS: now}, [first, again, now])
+    site.deploy({DEBTS: now}, [first, again, now])
     waited.append(waiting(site.tables))
     refused = {reason: str(each["seq"]) for reason, each in bad.items()}
-    return Story(site, first, now, [*every, *both], loaded, refused, quarantine, on_disk, done.rows, rows_before, waited)
+    return Story(site, first, now, [*every, *both], loaded, refused, quarantine, on_disk, emptied, rows_before, waited)
 
 
 def test_events_of_every_released_version_are_taken_each_by_its_own_rules(story: Story) -> None:
@@ -273,7 +304,14 @@ def test_a_withdrawn_field_is_in_no_file_any_more_and_no_late_event_brings_it_ba
     there, *after = story.on_disk
     assert there > 20, "the control: it was there, and would be found"
     assert after == [0, 0]
-    assert story.emptied == {"bronze/debts": 10, "silver/debts": 7, "silver/debts_history": 10}
+    assert story.emptied == [
+        {
+            "columns emptied": "placed_on",
+            "values in bronze/debts": 10,
+            "values in silver/debts": 7,
+            "values in silver/debts_history": 10,
+        }
+    ]
     former = f"SELECT count(placed_on) FROM {story.site.tables.sql_name('silver', DEBTS)} VERSION AS OF 1"
     with pytest.raises(SparkFailed), spark_errors("reading a former version"):
         story.site.tables.spark.sql(former).collect()
@@ -300,7 +338,7 @@ def test_in_another_order_and_in_one_batch_the_same_tables(
     """All of it lands reversed, after the deployment; then the entity gets another name, and its tables follow."""
     other = a_site(lake, empty_lake, tmp_path_factory, "reversed")
     released = [story.first, replace(story.first, version="1.1.0", description="In other words."), story.now]
-    other.deploy({**contracts, DEBTS: story.now}, released)
+    other.deploy({DEBTS: story.now}, released)
     manifest = wire.manifest(
         of=DEBTS, seq_from=BASE, seq_to=BASE + HIGH, revision=0, closed_at=START, events=27, dead_letters=0,
         digest=sum(map(wire.digest_of, story.good[:-2])),
@@ -309,23 +347,25 @@ def test_in_another_order_and_in_one_batch_the_same_tables(
     for name in (DEBTS, f"{DEBTS}_history"):
         assert other.rows(name) == story.site.rows(name)
     assert verify_manifests(other.tables, [DEBTS])[DEBTS].seq == BASE + HIGH
-    renamed(other, contracts, story, released)
+    renamed(other, story, released)
 
 
-def renamed(site: Site, contracts: dict[str, Contract], story: Story, released: list[Contract]) -> None:
+def renamed(site: Site, story: Story, released: list[Contract]) -> None:
     """`debts` becomes `accounts`: what is held is taken over, what comes under the old name is the new one's, and nothing stays behind."""
     accounts = replace(story.now, entity="accounts", version="3.0.0", renamed_from=DEBTS)
-    deployed = {"accounts": accounts, **{entity: each for entity, each in contracts.items() if entity != DEBTS}}
+    deployed = {"accounts": accounts}
     before = {name: site.rows(name) for name in (DEBTS, f"{DEBTS}_history")}
     buried = site.tables.read("ops", "tombstones").count()
     bronze = site.tables.read("bronze", DEBTS).count()
     site.deploy(deployed, released)
-    (wants,) = waiting_renames(site.tables, deployed, released)
-    assert wants == Rename("accounts", DEBTS)
-    assert take_over(site.tables, wants) == {
-        "bronze/accounts": bronze, "silver/accounts": len(before[DEBTS]), "silver/accounts_history": len(before[f"{DEBTS}_history"])
-    }  # fmt: skip
-    site.deploy(deployed, released)
+    wants = Rename("accounts", DEBTS)
+    assert waiting_renames(site.tables, deployed, released) == [wants]
+    assert site.follow(released) == [
+        {
+            "taken over from": DEBTS, "rows of bronze/accounts": bronze, "rows of silver/accounts": len(before[DEBTS]),
+            "rows of silver/accounts_history": len(before[f"{DEBTS}_history"]),
+        }
+    ]  # fmt: skip
     assert waiting_renames(site.tables, deployed, released) == []
 
     def taken() -> list[list[dict[str, Any]]]:
