@@ -161,8 +161,8 @@ class Release:
                 raw = row[column]
                 value = raws[column] = None if raw is None else read(raw)
             except KeyError:
-                missing = "captured without its column: run `publisher install` and backfill"
-                faults.update(dict.fromkeys((field.name for field in fields), missing))
+                names = [field.name for field in fields]
+                faults.update(dict.fromkeys(names, "captured without its column: run `publisher install` and backfill"))
                 continue
             except ValueError as error:
                 faults.update(dict.fromkeys((field.name for field in fields), _rule(error)))

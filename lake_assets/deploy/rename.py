@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from lake_assets.deploy.scrub import remove_former_versions, tables_of
 from lake_assets.raw import progress
 from lake_assets.raw.batches import finished_below
+from lake_assets.raw.session import interpreted
 from publisher.contracts import Contract
 from publisher.contracts.lasting import names_of
 from resources.spark import spark_errors
@@ -95,7 +96,7 @@ def _copy(tables: LakeTables, layer: str, name: str, former: str) -> int:
 def _take_over_ops(tables: LakeTables, rename: Rename) -> None:
     now, was = literal(rename.entity), literal(rename.former)
     for name, column in NAMED_IN:
-        with spark_errors(f"renaming {rename.former} in ops/{name}"):
+        with interpreted(tables.spark), spark_errors(f"renaming {rename.former} in ops/{name}"):
             statement = f"UPDATE {tables.sql_name('ops', name)} SET {quoted(column)} = {now} WHERE {quoted(column)} = {was}"  # noqa: S608
             tables.spark.sql(statement).collect()
     known = progress.read_all(tables)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lake_assets.raw import progress
+from lake_assets.raw.session import interpreted
 from resources.spark import spark_errors
 from resources.table_schema import quoted
 from resources.tables import LakeTables
@@ -96,7 +97,8 @@ def remove_former_versions(tables: LakeTables, layer: str, name: str) -> None:
     """
     table = tables.sql_name(layer, name)
     check = "spark.databricks.delta.retentionDurationCheck.enabled"
-    with spark_errors(f"removing the former versions of {layer}/{name}"):
+    # Lists of files are small work, whatever the table; what deletion vectors hide is rewritten without compiling, which is rare.
+    with interpreted(tables.spark), spark_errors(f"removing the former versions of {layer}/{name}"):
         tables.spark.sql(f"REORG TABLE {table} APPLY (PURGE)").collect()
         try:
             tables.spark.conf.set(check, "false")

@@ -36,6 +36,7 @@ from lake_assets.raw import progress
 from lake_assets.raw.batches import advance, finish_batch, oldest_waiting
 from lake_assets.raw.lake import ensure_lake
 from lake_assets.raw.ledger import register
+from lake_assets.raw.session import interpreted
 from lake_assets.silver.current import merge_entities, merge_tombstones
 from lake_assets.silver.history import update_history
 from lake_assets.transforms.fields import EntityRule, Rules
@@ -126,7 +127,8 @@ class Site:
         return [{name: getattr(value, "value", value) for name, value in each.metadata.items()} for each in told]
 
     def rows(self, name: str, *, but: tuple[str, ...] = ()) -> list[dict[str, Any]]:
-        found = [row.asDict() for row in self.tables.read("silver", name).collect()]
+        with interpreted(self.tables.spark):
+            found = [row.asDict() for row in self.tables.read("silver", name).collect()]
         order = "_seq" if name in self.contracts else "_seq_from"
         return sorted(
             ({k: v for k, v in row.items() if k not in but} for row in found), key=lambda row: (row["_key"], row[order])
