@@ -36,7 +36,10 @@ def follow_contracts(context: dg.AssetExecutionContext, lake: LakeResource, cata
             with alone(lake.tables, context.instance, context.run.run_id, INGEST, finish=False):
                 for rename in renames:
                     rows = take_over(tables, rename)
-                    told = {"taken over from": rename.former, **{f"rows of {name}": count for name, count in rows.items()}}
+                    told: dict[str, str | int] = {
+                        "taken over from": rename.former,
+                        **{f"rows of {name}": count for name, count in rows.items()},
+                    }
                     context.log_event(dg.AssetMaterialization(["bronze", rename.entity], metadata=told))
                 for entity, names in columns.items():
                     done = scrub(tables, entity, names)

@@ -27,6 +27,7 @@ from lake_assets.bronze.conflicts import open_conflicts
 from lake_assets.bronze.reports import RiskReport, reports_of
 from lake_assets.catalog import Catalog
 from lake_assets.completeness import all_under
+from lake_assets.deploy.rename import waiting_renames
 from lake_assets.guard import without_values
 from lake_assets.jobs import GOES_ON, INGEST
 from lake_assets.raw import alone
@@ -125,7 +126,7 @@ def _batch(catalog: Catalog) -> dg.AssetsDefinition:
 
         Repeated after a crash, each step finds what it did before and changes nothing.
         """
-        if not _began_with_the_ledger(context) and _is_closed(context, lake):
+        if not _began_with_the_ledger(context) and _is_closed(context, lake, catalog):
             return
         done, queue, bucket = Done(), notifications.open(), landing.open()
         conflicts: dict[str, int] = {}
@@ -176,9 +177,10 @@ def _began_with_the_ledger(context: dg.AssetExecutionContext) -> bool:
     return whole or (selection is not None and dg.AssetKey(["raw", "objects"]) in selection)
 
 
-def _is_closed(context: dg.AssetExecutionContext, lake: LakeResource) -> bool:
+def _is_closed(context: dg.AssetExecutionContext, lake: LakeResource, catalog: Catalog) -> bool:
+    """Also to what would come under a new name before its tables are taken over."""
     with lake.tables(f"look/{context.run.run_id}") as tables:
-        return kept_out(context, alone.look(tables))
+        return kept_out(context, alone.look(tables)) or bool(waiting_renames(tables, catalog.contracts, catalog.released))
 
 
 def _waits_for_new_codes(context: dg.AssetExecutionContext, lake: LakeResource, catalog: Catalog) -> bool:

@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from lake_assets.deploy.scrub import remove_former_versions, tables_of
+from lake_assets.deploy.scrub import is_small, remove_former_versions, tables_of
 from lake_assets.raw import progress
 from lake_assets.raw.batches import finished_below
 from lake_assets.raw.session import interpreted
@@ -87,7 +87,10 @@ def _copy(tables: LakeTables, layer: str, name: str, former: str) -> int:
     if layer == "bronze":
         closed = f"SELECT _batch FROM {tables.sql_name('ops', 'batches')}"  # noqa: S608 (a name)
         where = f" WHERE _batch <= {finished_below(tables)} OR _batch IN ({closed})"
-    with spark_errors(f"copying {layer}/{former} to {layer}/{name}"):
+    with (
+        interpreted(tables.spark, small=is_small(tables, layer, former)),
+        spark_errors(f"copying {layer}/{former} to {layer}/{name}"),
+    ):
         source = f"SELECT {columns} FROM {tables.sql_name(layer, former)}{where}"  # noqa: S608 (names and a number)
         tables.spark.sql(f"INSERT OVERWRITE {tables.sql_name(layer, name)} {source}").collect()
         return int(tables.read(layer, name).count())

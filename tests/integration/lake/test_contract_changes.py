@@ -342,7 +342,7 @@ def test_in_another_order_and_in_one_batch_the_same_tables(
     released = [story.first, replace(story.first, version="1.1.0", description="In other words."), story.now]
     other.deploy({DEBTS: story.now}, released)
     manifest = wire.manifest(
-        of=DEBTS, seq_from=BASE, seq_to=BASE + HIGH, revision=0, closed_at=START, events=27, dead_letters=0,
+        of=DEBTS, seq_from=BASE, seq_to=BASE + HIGH, revision=0, closed_at=START, events=len(story.good) - 2, dead_letters=0,
         digest=sum(map(wire.digest_of, story.good[:-2])),
     ).line  # fmt: skip
     other.take([*reversed(story.good), manifest])
