@@ -21,6 +21,7 @@ from lake_assets.lineage import Lineage, as_markdown, build_lineage, column_desc
 from lake_assets.transforms import schemas
 from publisher.contracts import Contract, load_contracts
 from publisher.contracts.history import SignedVersion, signed_versions
+from publisher.contracts.lasting import check_lasting
 
 GROUPS = {
     "platform": "1_platform",
@@ -46,8 +47,15 @@ class Catalog:
         """Reads the folder that CONTRACTS_DIR names (default: contracts). Raises ContractError or GoldError with all that is wrong."""
         directory = Path(os.environ.get("CONTRACTS_DIR", "contracts"))
         contracts = load_contracts(directory)
+        signed = signed_versions(directory)
+        check_lasting(contracts, (each.contract for each in signed))
         gold = load_gold(contracts)
-        return cls(contracts, gold, build_lineage(contracts, gold), os.environ.get("PAGES_URL"), signed_versions(directory))
+        return cls(contracts, gold, build_lineage(contracts, gold), os.environ.get("PAGES_URL"), signed)
+
+    @property
+    def released(self) -> list[Contract]:
+        """Every version of every contract that was ever released."""
+        return [each.contract for each in self.signed]
 
     @cached_property
     def code_versions(self) -> dict[str, str]:

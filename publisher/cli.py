@@ -22,6 +22,7 @@ from publisher.console import known, progress, read_settings, session, stopping
 from publisher.contracts import check_contracts, load_contracts, render_page
 from publisher.contracts.diff_command import contracts_diff, contracts_lock
 from publisher.contracts.history import approved_in_words, signed_versions
+from publisher.contracts.lasting import lasting_problems
 from publisher.contracts.release_command import contracts_history, contracts_release
 from publisher.contracts.releases import release_problems
 from publisher.database import translate
@@ -67,8 +68,10 @@ def contracts_check() -> None:
     directory = read_settings().contracts_dir
     problems = check_contracts(directory)
     try:
-        signed_versions(directory)
+        signed = signed_versions(directory)
         problems += release_problems(directory)
+        if not problems:
+            problems = lasting_problems(load_contracts(directory), (each.contract for each in signed))
     except ContractError as error:
         problems += error.problems
     for problem in problems:

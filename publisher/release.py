@@ -71,6 +71,8 @@ class Release:
         self._keyring = keyring
         self._steps = steps or Steps()
         self._plans = {contract.entity: self._plan(contract, contracts) for contract in contracts.values()}
+        # A row that was captured before its entity was renamed leaves under the new name.
+        self._plans |= {c.renamed_from: self._plans[c.entity] for c in contracts.values() if c.renamed_from}
 
     def event(self, change: Change) -> ReleasedEvent:
         """Builds the event of a change.
@@ -95,7 +97,7 @@ class Release:
         if faults:
             raise Unreleasable(change.entity, change.seq, "; ".join(dict.fromkeys(faults.values())), tuple(faults))
         return encode(
-            entity=change.entity, op=change.op, key=key, seq=change.seq, contract=contract.version,
+            entity=contract.entity, op=change.op, key=key, seq=change.seq, contract=contract.version,
             committed_at=cut_time(change.committed_at, precision or contract.precision),
             subject=subject, has_subject=contract.subject_namespace is not None, record=record,
         )  # fmt: skip
@@ -215,7 +217,7 @@ def _gone(contract: Contract, change: Change) -> ReleasedEvent:
     if not re.fullmatch(PSEUDONYM_PATTERN, change.key):
         raise Unreleasable(change.entity, change.seq, "the key of a row that is gone is no code")
     return encode(
-        entity=change.entity, op="delete", key=change.key, seq=change.seq, committed_at=cut_time(change.committed_at, contract.precision),
+        entity=contract.entity, op="delete", key=change.key, seq=change.seq, committed_at=cut_time(change.committed_at, contract.precision),
         contract=contract.version, subject=None, has_subject=contract.subject_namespace is not None, record=None,
     )  # fmt: skip
 

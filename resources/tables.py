@@ -82,8 +82,8 @@ class LakeTables:
         schema: StructType | str,
         partition_by: Sequence[str] = (),
         properties: Mapping[str, str] | None = None,
-    ) -> None:
-        """Makes the table if there is none, and adds the columns that it lacks.
+    ) -> StructType | None:
+        """Makes the table if there is none, and adds the columns that it lacks; the schema that it had before, None for a new one.
 
         `schema` is a StructType (a field's `comment` metadata becomes its description) or DDL. The properties are those of
         a new table; an existing one keeps its own. Raises SchemaConflict when a column is there with another type.
@@ -103,6 +103,7 @@ class LakeTables:
                 for field in added:
                     field.nullable = True  # rows that are there already have no value for it
                 self.spark.sql(f"ALTER TABLE {table} ADD COLUMNS ({columns_ddl(added)})").collect()
+        return has
 
     def append(self, layer: str, name: str, df: DataFrame, *, batch: int, generation: int = 0) -> None:
         """Appends a batch once: repeated with the same batch and generation, it changes nothing.

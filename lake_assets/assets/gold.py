@@ -17,7 +17,9 @@ from lake_assets.gold.model import GoldTable
 from lake_assets.gold.refreshes import check_refreshes
 from lake_assets.guard import without_values
 from lake_assets.metadata import preview
+from lake_assets.raw import alone
 from lake_assets.raw.session import interpreted
+from lake_assets.runs import kept_out
 from lake_assets.silver.rekey import exchanging
 from resources.lake import LakeResource
 from resources.tables import LakeTables
@@ -57,6 +59,8 @@ def gold_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
     @without_values
     def gold(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         with lake.tables(f"gold/{context.run.run_id}") as tables:
+            if kept_out(context, alone.look(tables)):
+                return
             if exchanging(tables, catalog.contracts.values()):
                 context.log.info("gold waits: silver changes over to the new pseudonym key")
                 return
@@ -69,7 +73,7 @@ def gold_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
                 shown = preview(catalog.gold[name], tables.read("gold", name))
                 return name, result, shown, two_refreshes(catalog.gold[name], tables) if asked else None
 
-        for names in _generations(catalog, wanted):
+        for names in generations(catalog, wanted):
             with ThreadPoolExecutor(THREADS) as pool:
                 for name, result, shown, verdict in pool.map(make, names):
                     yield dg.MaterializeResult(
@@ -99,7 +103,7 @@ def two_refreshes(table: GoldTable, tables: LakeTables) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=True, asset_key=key, check_name=TWO_REFRESHES, metadata={"cells that both show": cells})
 
 
-def _generations(catalog: Catalog, wanted: set[str]) -> Iterator[list[str]]:
+def generations(catalog: Catalog, wanted: set[str]) -> Iterator[list[str]]:
     """The wanted tables in groups, each after all that it reads."""
     reads = {
         name: {dep.removeprefix("gold/") for dep in catalog.gold[name].dependencies if dep.startswith("gold/")} for name in wanted

@@ -18,7 +18,7 @@ from pyspark.sql import functions as sf
 from lake_assets.bronze.conservation import Span, held_by_object, widened
 from lake_assets.bronze.objects import EMPTY, GONE, OVERWRITTEN, BadObject, bad_objects, changed_objects, unreadable_names
 from lake_assets.raw.batches import Batch, RawObject
-from lake_assets.transforms.canonical import entity_of, is_canonical, parsed_schema
+from lake_assets.transforms.canonical import entity_of, is_canonical, parsed_schema, present_name
 from lake_assets.transforms.fields import Rules
 from lake_assets.transforms.rules import TOLD
 from lake_assets.transforms.strict import judged, judged_here
@@ -109,7 +109,13 @@ def _read(tables: LakeTables, landing: Landing, rules: Rules, objects: Iterable[
         text.select(name.substr(len(landing.path("")) + 1, MAX_KEY).alias("object"), sf.col("value").alias("line"))
         .where(sf.btrim(line, sf.lit(" \t\r")) != "")
         .select("object", "line", entity_of(line).alias("entity"), sf.from_json(line, parsed_schema(rules)).alias("parsed"))
-        .select("object", "line", "entity", canonical.alias("canonical"), sf.col("parsed.seq").try_cast("bigint").alias("seq"))
+        .select(
+            "object",
+            "line",
+            present_name(sf.col("entity"), rules).alias("entity"),
+            canonical.alias("canonical"),
+            sf.col("parsed.seq").try_cast("bigint").alias("seq"),
+        )
         .persist()
     )
     try:

@@ -4,22 +4,22 @@ Belongs here: which digest to compare, and the comparison. Not here: making dige
 
 Manifests prove that what was captured has arrived. A digest tells what the rows said in one snapshot, in 256 parts, so it also finds what nobody
 captured, and what was altered later. It is compared once the lake is proven complete up to its `seq_high` and history has come so far. A part is left
-out where an event lies between `seq_low` and `seq_high`, where a row could not leave, or where rows left under a former contract: the next digest
-tells of it.
+out where an event lies between `seq_low` and `seq_high`, where a row could not leave, or where rows left under another contract than the digest: the
+next one tells of it. A digest under a former contract is compared by what that one names, and not at all once a field of it was withdrawn.
 """
 
 # ruff: noqa: S608 (names from contracts, and numbers)
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from lake_assets.raw import progress
 from lake_assets.raw.session import interpreted
 from lake_assets.silver.history import history_progress
-from lake_assets.transforms import schemas
+from lake_assets.transforms.rules import former_versions
 from publisher.contracts import Contract
 from publisher.wire import BUCKETS, DELETES
 from resources.spark import spark_errors
@@ -48,13 +48,17 @@ class StateVerdict:
 
 
 def verify_states(
-    tables: LakeTables, contracts: Mapping[str, Contract], complete_to: Mapping[str, int | None]
+    tables: LakeTables,
+    contracts: Mapping[str, Contract],
+    complete_to: Mapping[str, int | None],
+    released: Iterable[Contract] = (),
 ) -> dict[str, StateVerdict]:
     """The verdict on the newest digest of each entity that can be compared; none where none has come yet. `complete_to` is a position.
 
-    A digest is compared once; after that its verdict is remembered. Raises SparkFailed.
+    `released` are all versions that a digest may have been made under. A digest is compared once; after that its verdict is remembered. Raises SparkFailed.
     """
     found: dict[str, StateVerdict] = {}
+    released = list(released)
     if not any(complete_to.values()):  # asked before the first batch has made the tables
         return found
     with interpreted(tables.spark):
@@ -67,7 +71,8 @@ def verify_states(
             later = sorted(digests.get(entity, []), key=lambda each: each[1], reverse=True)
             told = next((each for each in later[:NEWEST] if _history_has(tables, entity, each[1])), None)
             if told is not None:
-                verdict = _compare(tables, contract, *told)
+                seq_low, seq_high, version = told
+                verdict = _compare(tables, contract, _fields(contract, version, released), seq_low, seq_high)
                 progress.write(tables, _name(entity), position=verdict.seq_high, note=json.dumps(asdict(verdict)))
             if verdict is not None:
                 found[entity] = verdict
@@ -87,8 +92,8 @@ def _remembered(known: progress.Progress | None) -> StateVerdict | None:
 
 def _digests(
     tables: LakeTables, done: Mapping[str, int], complete_to: Mapping[str, int | None]
-) -> dict[str, list[tuple[int, int]]]:
-    """Of each entity the ranges of the whole digests after the last one compared, up to which it is proven complete."""
+) -> dict[str, list[tuple[int, int, str]]]:
+    """Of each entity the ranges of the whole digests after the last one compared, up to which it is proven complete, and under which contract they were made."""
     limits = " OR ".join(
         f"(of = '{entity}' AND seq_high > {done.get(entity, 0)} AND seq_high <= {position})"
         for entity, position in complete_to.items()
@@ -97,14 +102,14 @@ def _digests(
     if not limits:
         return {}
     whole = (
-        f"SELECT of, seq_low, seq_high FROM {tables.sql_name('ops', 'states')} WHERE {limits}"
+        f"SELECT of, seq_low, seq_high, max(released_as) AS released_as FROM {tables.sql_name('ops', 'states')} WHERE {limits}"
         f" GROUP BY of, seq_low, seq_high HAVING count(DISTINCT bucket) = {BUCKETS}"
     )
     with spark_errors("looking for digests of the platform's state"):
         rows = tables.spark.sql(whole).collect()
-    found: dict[str, list[tuple[int, int]]] = {}
+    found: dict[str, list[tuple[int, int, str]]] = {}
     for row in rows:
-        found.setdefault(row.of, []).append((row.seq_low, row.seq_high))
+        found.setdefault(row.of, []).append((row.seq_low, row.seq_high, row.released_as))
     return found
 
 
@@ -117,9 +122,16 @@ def _history_has(tables: LakeTables, entity: str, seq_high: int) -> bool:
         return not tables.spark.sql(missing).collect()
 
 
-def _compare(tables: LakeTables, contract: Contract, seq_low: int, seq_high: int) -> StateVerdict:
+def _fields(contract: Contract, version: str, released: Iterable[Contract]) -> list[str] | None:
+    """What a row says under a version, in its order; None where the lake does not know the version, or has not all of it any more."""
+    under = next((each for each in (contract, *former_versions(contract, released)) if each.version == version), None)
+    names = [] if under is None else [field.name for field in under.fields]
+    return names if names and set(names) <= {field.name for field in contract.fields} else None
+
+
+def _compare(tables: LakeTables, contract: Contract, names: list[str] | None, seq_low: int, seq_high: int) -> StateVerdict:
     entity = contract.entity
-    fields = ", ".join(f"`{name}`" for name, *_ in schemas.record(contract))
+    fields = ", ".join(f"`{name}`" for name in names or [contract.fields[0].name])
     deletes = ", ".join(f"'{op}'" for op in sorted(DELETES))
     told = (
         f"SELECT DISTINCT bucket, rows, unreleased, digest, released_as, unix_micros(as_of) AS as_of"
@@ -144,7 +156,7 @@ def _compare(tables: LakeTables, contract: Contract, seq_low: int, seq_high: int
         FROM told t LEFT JOIN held h ON h.bucket = t.bucket LEFT JOIN moved m ON m.bucket = t.bucket ORDER BY t.bucket"""
     with spark_errors(f"comparing the state of {entity}"):
         rows = tables.spark.sql(query).collect()
-    able = [row for row in rows if not (row.moved or row.former or row.unreleased)]
+    able = [row for row in rows if names and not (row.moved or row.former or row.unreleased)]
     differing = [row.bucket for row in able if (row.rows, int(row.digest)) != (row.held_rows, int(row.held_digest) % 2**64)]
     return StateVerdict(
         entity, seq_low, seq_high, max(row.as_of for row in rows), sum(row.rows for row in rows), len(able), len(rows) - len(able), tuple(differing),

@@ -40,6 +40,15 @@ def memory(table: GoldTable) -> tuple[str, str]:
     return "ops", f"shown_{table.name}"
 
 
+def forget_former(table: GoldTable, tables: LakeTables) -> tuple[str, str] | None:
+    """Forgets what the table has shown under other definitions; the table that remembers, None where there is none. Raises SparkFailed."""
+    if not tables.exists(*memory(table)):
+        return None
+    with spark_errors(f"forgetting what {table.key} has shown under other definitions"):
+        tables.spark.sql(f"DELETE FROM {tables.sql_name(*memory(table))} WHERE `{DEFINITION}` <> '{definition(table)}'").collect()
+    return memory(table)
+
+
 def remember(table: GoldTable, tables: LakeTables) -> Former | None:
     """Remembers what the table shows now, and gives all that its refreshes have shown.
 

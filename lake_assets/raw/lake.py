@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from lake_assets.deploy.rename import waiting_renames
+from lake_assets.deploy.scrub import note_withdrawn
 from lake_assets.raw import progress
 from lake_assets.raw.contracts import mark, record_contracts
 from lake_assets.raw.session import interpreted
@@ -60,27 +62,41 @@ def tables_of(contracts: Mapping[str, Contract]) -> list[Table]:
     return found
 
 
-def ensure_lake(tables: LakeTables, contracts: Mapping[str, Contract], signed: Sequence[SignedVersion] = ()) -> int:
+def ensure_lake(
+    tables: LakeTables,
+    contracts: Mapping[str, Contract],
+    signed: Sequence[SignedVersion] = (),
+    progressed: Mapping[str, progress.Progress] | None = None,
+) -> int:
     """Makes the tables that are missing and adds columns that contracts gained; how many it looked at. Records the `signed` versions.
 
-    One look-up when nothing changed: the fingerprint of both is kept with the progress.
+    One look-up when nothing changed: the fingerprint of both is kept with the progress. None where the caller has read that row already (`progressed`).
+    It is not kept, and each call looks anew, as long as columns wait to be emptied or an entity to take over what is held under its former name (deploy/).
     """
     wanted = f"{schemas.fingerprint(contracts)} {mark(signed)}"
     with interpreted(tables.spark):
-        known = progress.find(tables, FINGERPRINT)
+        known = (progress.find_some(tables, (FINGERPRINT,)) if progressed is None else progressed).get(FINGERPRINT)
     if known is not None and known.note == wanted:
         return 0
     progress.ensure(tables)
     made = tables_of(contracts)
     with ThreadPoolExecutor(THREADS) as pool:  # a table is a second of waiting for its first commit
-        for done in [pool.submit(_ensure, tables, table) for table in made]:
-            done.result()
+        surplus = [done.result() for done in [pool.submit(_ensure, tables, table) for table in made]]
     record_contracts(tables, signed)
     begin_with(tables, contracts.values(), new=known is None)
-    progress.write(tables, FINGERPRINT, note=wanted)
+    columns: dict[str, set[str]] = {entity: set() for entity in contracts}
+    for table, names in zip(made, surplus, strict=True):
+        if table.layer != "ops":
+            columns[table.name.removesuffix("_history")] |= names
+    withdrawn = note_withdrawn(tables, {entity: sorted(names) for entity, names in columns.items()}) if known else {}
+    if known is None or not (withdrawn or waiting_renames(tables, contracts, [each.contract for each in signed])):
+        progress.write(tables, FINGERPRINT, note=wanted)
     return len(made)
 
 
-def _ensure(tables: LakeTables, table: Table) -> None:
+def _ensure(tables: LakeTables, table: Table) -> set[str]:
+    """Makes the table, or widens it; the fields' columns that it has and its contract has not."""
     properties = {"delta.dataSkippingStatsColumns": ",".join(table.statistics)} if table.statistics else None
-    tables.ensure(table.layer, table.name, schemas.struct(table.columns), table.partition_by, properties)
+    has = tables.ensure(table.layer, table.name, schemas.struct(table.columns), table.partition_by, properties)
+    wanted = {name for name, *_ in table.columns}
+    return set() if has is None else {name for name in has.fieldNames() if name not in wanted and not name.startswith("_")}

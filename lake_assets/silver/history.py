@@ -18,6 +18,7 @@ from lake_assets.transforms import schemas
 from lake_assets.transforms.scd2 import spans
 from publisher.contracts import Contract
 from resources.spark import spark_errors
+from resources.table_schema import quoted
 from resources.tables import LakeTables
 
 NEEDED = ("_key", "_subject", "_op", "_committed_at", "_contract", "_digest", "_seq")
@@ -66,9 +67,13 @@ def update_history(
     changed = " OR ".join(
         f"NOT t.{name} <=> s.{name}" for name in ("_digest", "_seq_to", "_valid_from", "_valid_to", "_is_current")
     )
+    # By name: the table may have more columns, of fields that were withdrawn.
+    assignments = ", ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in columns)
+    values = ", ".join(f"s.{quoted(name)}" for name in columns)
     clauses = (
-        f"ON t._key = s._key AND t._seq_from = s._seq_from WHEN MATCHED AND ({changed}) THEN UPDATE SET * "
-        "WHEN NOT MATCHED THEN INSERT *"
+        "ON t._key = s._key AND t._seq_from = s._seq_from "  # noqa: S608 (names from the contract)
+        f"WHEN MATCHED AND ({changed}) THEN UPDATE SET {assignments} "
+        f"WHEN NOT MATCHED THEN INSERT ({', '.join(map(quoted, columns))}) VALUES ({values})"
     )
     with interpreted(tables.spark, small=events < SMALL_EVENTS):
         merged = tables.merge("silver", f"{entity}_history", source, clauses, batch=upto_batch, generation=generation)

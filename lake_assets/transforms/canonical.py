@@ -1,6 +1,6 @@
 """The fast path of bronze: which raw lines are, byte for byte, what the publisher writes, told by Spark alone.
 
-Belongs here: the language of canonical lines as one regular expression an entity, and the predicates on parsed values that an expression
+Belongs here: the language of canonical lines as one regular expression a version of an entity, and the predicates on parsed values that an expression
 cannot say. Not here: lines that are written differently (`validate.py` judges those).
 
 Sound by construction: the expression fixes every byte outside the values (so no key is repeated, missing, unknown or out of order, and
@@ -75,8 +75,8 @@ def _quoted(field: FieldRule) -> str:
 
 
 def parsed_schema(rules: Rules) -> str:
-    """The union of all entities' lines with every value as text: one parse serves them all."""
-    names = dict.fromkeys(field.name for rule in rules.values() for field in rule.fields)
+    """The union of all entities' lines, of all versions, with every value as text: one parse serves them all."""
+    names = dict.fromkeys(field.name for rule in rules.values() for form in rule.forms for field in form.fields)
     record = ", ".join(f"`{name}`: STRING" for name in names)
     return f"entity STRING, seq STRING, committed_at STRING, record STRUCT<{record}>"
 
@@ -86,12 +86,25 @@ def entity_of(line: Column) -> Column:
     return sf.regexp_extract(line, r'\A\{"entity":"([a-z_][a-z0-9_]*)"', 1)
 
 
+def present_name(entity: Column, rules: Rules) -> Column:
+    """The name that an entity has now, of the one that a line names."""
+    former = {form.entity: rule.entity for rule in rules.values() for form in rule.former if form.entity != rule.entity}
+    for was, now in former.items():
+        entity = sf.when(entity == was, now).otherwise(entity)
+    return entity
+
+
 def is_canonical(line: Column, entity: Column, parsed: Column, rules: Rules) -> Column:
     """Whether a line is an event of `entity`, exactly as the publisher writes it and inside its domains. Never null."""
-    outcome: Column = sf.lit(False)
+    by_name: dict[str, list[Column]] = {}
     for rule in rules.values():
-        matches = line.rlike(line_pattern(rule)) & reduce(Column.__and__, _predicates(parsed, rule), sf.lit(True))
-        outcome = sf.when(entity == rule.entity, matches).otherwise(outcome)
+        # The version in force first: a line of it is asked no more, so former ones cost those lines nothing.
+        for form in rule.forms:
+            matches = line.rlike(line_pattern(form)) & reduce(Column.__and__, _predicates(parsed, form), sf.lit(True))
+            by_name.setdefault(form.entity, []).append(matches)
+    outcome: Column = sf.lit(False)
+    for name, forms in by_name.items():
+        outcome = sf.when(entity == name, reduce(Column.__or__, forms)).otherwise(outcome)
     return sf.coalesce((sf.octet_length(line) <= MAX_VALUE_BYTES) & outcome, sf.lit(False))
 
 

@@ -14,8 +14,9 @@ CASTS = {"boolean": "boolean", "integer": "bigint", "date": "date", "timestamp":
 
 
 def typed_events(lines: DataFrame, rule: EntityRule, batch: int) -> DataFrame:
-    """The rows of `bronze/<entity>` from `lines(object, line)`, all canonical lines of that entity.
+    """The rows of `bronze/<entity>` from `lines(object, line)`, all canonical lines of that entity, of whatever version.
 
+    Columns are filled by name: what a former version lacks is null, what it had and the contract in force has not is left out.
     `_digest` is the XXH64 (seed 42) of the line, as a signed number. A delete has nulls in the record's columns.
     """
     event = _parsed(lines, rule)
@@ -38,7 +39,14 @@ def typed_events(lines: DataFrame, rule: EntityRule, batch: int) -> DataFrame:
 def typed_records(lines: DataFrame, rule: EntityRule, batch: int) -> DataFrame:
     """The rows of what the publisher tells of itself (`ops/manifests`, `ops/risk`): the record's fields, and where each came from."""
     event = _parsed(lines, rule)
-    record = [_typed(sf.col("event.record")[field.name], field.type).alias(field.name) for field in rule.fields]
+    about, *others = rule.fields
+    of = sf.col("event.record")[about.name]
+    for was, now in rule.renamed:
+        of = sf.when(of == was, now).otherwise(of)
+    record = [
+        of.alias(about.name),
+        *(_typed(sf.col("event.record")[field.name], field.type).alias(field.name) for field in others),
+    ]
     return event.select(*record, sf.col("object").alias("_object"), sf.lit(batch).cast("bigint").alias("_batch"))
 
 

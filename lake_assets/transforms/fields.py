@@ -41,7 +41,11 @@ class FieldRule:
 
 @dataclass(frozen=True)
 class EntityRule:
-    """What an event of one entity looks like on the wire. The first of `fields` repeats the envelope's key."""
+    """What an event of one entity looks like on the wire. The first of `fields` repeats the envelope's key.
+
+    `former` say the same of released versions that look otherwise, the newest first: each event is judged by the version that it names. A
+    former one may be of another name, which the entity had then.
+    """
 
     entity: str
     versions: tuple[str, ...]
@@ -54,6 +58,14 @@ class EntityRule:
     committed_at: FieldRule
     fields: tuple[FieldRule, ...]
     seq_field: str | None = None
+    former: tuple[EntityRule, ...] = ()
+    renamed: tuple[tuple[str, str], ...] = ()
+    """Of what the publisher tells of entities: the names that some had, each with the one that it has now."""
+
+    @property
+    def forms(self) -> tuple[EntityRule, ...]:
+        """The rule of every version, the one in force first."""
+        return (self, *self.former)
 
     @property
     def envelope(self) -> tuple[str, ...]:
@@ -63,6 +75,13 @@ class EntityRule:
 
 
 Rules = dict[str, EntityRule]
+"""By the name that an entity has now."""
+
+
+def rule_named(rules: Rules, name: str) -> EntityRule | None:
+    """The rule of the entity that has this name, or had it."""
+    known = rules.get(name)
+    return known or next((rule for rule in rules.values() if any(form.entity == name for form in rule.former)), None)
 
 
 class Number:

@@ -5,10 +5,12 @@ Belongs here: contracts to rules. Not here: applying them (`validate.py` in Pyth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from lake_assets.transforms.fields import MAX_SEQ, EntityRule, FieldRule, Rules
 from publisher.contracts import Contract, Field
+from publisher.contracts.lasting import names_of, number
 from publisher.contracts.model import PSEUDONYM_PATTERN
 from publisher.wire import (
     BUCKETS,
@@ -34,13 +36,39 @@ _PRECISION = {
 }
 
 
-def rules_of(contracts: Mapping[str, Contract]) -> Rules:
-    """The rule of every entity, of the manifests that account for them, and of the reports on k-groups and on states."""
-    rules = {entity: _entity_rule(contract) for entity, contract in contracts.items()}
-    rules[MANIFEST] = _manifest_rule(tuple(contracts))
-    rules[RISK] = _risk_rule(tuple(contracts))
-    rules[STATE] = _state_rule(tuple(contracts))
+def rules_of(contracts: Mapping[str, Contract], released: Iterable[Contract] = ()) -> Rules:
+    """The rule of every entity, of the manifests that account for them, and of the reports on k-groups and on states.
+
+    `released` are all versions that were ever released: events of those before the one in force are judged by them. Not of those after it,
+    which a later deployment brings, nor of those under another pseudonym key, whose codes do not join.
+    """
+    released = list(released)
+    rules = {entity: _all_versions(contract, released) for entity, contract in contracts.items()}
+    renamed = {name: entity for entity in contracts for name in names_of(entity, [*contracts.values(), *released])[1:]}
+    about = (*contracts, *renamed)
+    for told, rule in {MANIFEST: _manifest_rule(about), RISK: _risk_rule(about), STATE: _state_rule(about)}.items():
+        rules[told] = replace(rule, renamed=tuple(renamed.items()))
     return rules
+
+
+def former_versions(contract: Contract, released: Iterable[Contract]) -> list[Contract]:
+    """What was released of an entity before the contract in force and can still arrive, the newest first."""
+    released = list(released)
+    names = names_of(contract.entity, [contract, *released])
+    mine = [c for c in released if c.entity in names and number(c.version) < number(contract.version)]
+    return sorted((c for c in mine if c.key_version == contract.key_version), key=lambda c: number(c.version), reverse=True)
+
+
+def _all_versions(contract: Contract, released: Iterable[Contract]) -> EntityRule:
+    """The rule in force with the former ones; versions whose events look the same share one, so that a line is held against few."""
+    found = [_entity_rule(contract)]
+    for former in map(_entity_rule, former_versions(contract, released)):
+        alike = next((at for at, rule in enumerate(found) if replace(rule, versions=former.versions) == former), None)
+        if alike is None:
+            found.append(former)
+        else:
+            found[alike] = replace(found[alike], versions=(*former.versions, *found[alike].versions))
+    return replace(found[0], former=tuple(found[1:]))
 
 
 def _entity_rule(contract: Contract) -> EntityRule:

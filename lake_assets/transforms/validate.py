@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lake_assets.transforms.fields import (
@@ -28,6 +28,7 @@ from lake_assets.transforms.fields import (
     Number,
     Rules,
     judge_field,
+    rule_named,
 )
 
 NOT_JSON = "not JSON"
@@ -50,7 +51,7 @@ _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
 
 @dataclass(frozen=True)
 class Accepted:
-    """A valid event, as the publisher would have written it."""
+    """A valid event, as the publisher would have written it. `entity` is its present name, which the line's may not be."""
 
     entity: str
     line: str
@@ -151,10 +152,12 @@ def _judge_value(
     elif problem is None and repeated:
         problem = _Problem(DUPLICATED_KEY, _names(repeated))
     elif problem is None:
-        rule = rules.get(value["entity"]) if isinstance(value.get("entity"), str) else None
-        problem = judge_event(value, rule)
-        if problem is None and rule is not None:
-            return Accepted(rule.entity, canonical(value, rule))
+        rule = rule_named(rules, value["entity"]) if isinstance(value.get("entity"), str) else None
+        form = None if rule is None else _form(value, rule)
+        # Of no version under that name: all else that is wrong is said first, in the same order.
+        problem = judge_event(value, form or (rule and replace(rule, versions=())))
+        if problem is None and rule is not None and form is not None:
+            return Accepted(rule.entity, canonical(value, form))
     entity, seq = _readable(value)
     assert problem is not None
     return Rejected(problem.reason, problem.fields, entity, seq, hashlib.sha256(raw).hexdigest(), len(raw))
@@ -175,8 +178,13 @@ def _names(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({name if _NAME.fullmatch(name) else "?" for name in names}))
 
 
+def _form(value: dict[str, Any], rule: EntityRule) -> EntityRule | None:
+    """The rule of the very version that an event names, under the name that the entity had in it."""
+    return next((form for form in rule.forms if form.entity == value["entity"] and value.get("contract") in form.versions), None)
+
+
 def judge_event(value: dict[str, Any], rule: EntityRule | None) -> _Problem | None:
-    """The first rule that an event breaks, with all fields that break it, or None."""
+    """The first thing in which an event breaks the rule of its version, with all fields that do, or None."""
     for name in ("entity", "op", "contract"):
         if value.get(name) is None:
             return _Problem(MISSING_FIELD, (name,))

@@ -16,7 +16,7 @@ Contracts = Mapping[str, Contract]
 
 def resolve(contracts: Contracts) -> tuple[dict[str, Contract], list[Problem]]:
     """The contracts with each subject's namespace, and all that does not fit."""
-    problems = _doubled(contracts) or _unjoined(contracts) or _half_rekeyed(contracts)
+    problems = _renamed(contracts) or _doubled(contracts) or _unjoined(contracts) or _half_rekeyed(contracts)
     if problems:
         return {}, problems
     resolved = {}
@@ -61,6 +61,23 @@ def _half_rekeyed(contracts: Contracts) -> list[Problem]:
         for contract in contracts.values()
         if contract.key_version != newest
     ]
+
+
+def _renamed(contracts: Contracts) -> list[Problem]:
+    """What an entity was renamed from is no entity any more, and became one only."""
+    problems, taken = [], dict[str, str]()
+    for contract in contracts.values():
+        was = contract.renamed_from
+        if was is None:
+            continue
+        if was in contracts:
+            message = f"it is renamed from {was}, which still has a contract"
+            problems.append(_problem(contract, "renamedFrom", "renamedFrom", message, f"Remove {was}.yaml, or renamedFrom"))
+        elif was in taken:
+            message = f"{taken[was]} is renamed from {was} too"
+            problems.append(_problem(contract, "renamedFrom", "renamedFrom", message, "Keep one of the two"))
+        taken.setdefault(was, contract.entity)
+    return problems
 
 
 def _unjoined(contracts: Contracts) -> list[Problem]:

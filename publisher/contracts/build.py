@@ -56,6 +56,9 @@ def build_contract(source: ContractSource) -> Contract | None:
     key_version = values.get("pseudonymKey", 1)
     if type(key_version) is not int or not 1 <= key_version <= MOST_KEYS:
         source.problem(places["pseudonymKey"], "pseudonymKey is no version of a key", "Write a whole number from 1, such as 2")
+    renamed_from = values.get("renamedFrom")
+    if renamed_from is not None and not (isinstance(renamed_from, str) and ENTITY.fullmatch(renamed_from)):
+        source.problem(places["renamedFrom"], "renamedFrom is no name of an entity", "Write the name that the entity had before")
     periods = _periods(source)
     if len(fields) == len(objects.event.get("properties", [])) or not fields:
         _check_key(source, objects, fields, columns)
@@ -68,7 +71,7 @@ def build_contract(source: ContractSource) -> Contract | None:
         limitations=data["description"].get("limitations", ""), owner=data["team"]["name"], withheld=withheld,
         key_column=fields[0].derivation.column, key_namespace=fields[0].derivation.args[0], subject=subject, subject_namespace=None,
         precision=precision, freshness=periods["freshness"], retention_days=periods["retention"].days,
-        erasure_days=periods["erasure"].days, k=k, key_version=key_version, lines=_lines(source, objects, places),
+        erasure_days=periods["erasure"].days, k=k, key_version=key_version, renamed_from=renamed_from, lines=_lines(source, objects, places),
     )  # fmt: skip
 
 

@@ -5,15 +5,18 @@ Belongs here: arguments, output, exit codes. Not here: the comparison (diff/). c
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from publisher.contracts.appended import check_only_grew
+from publisher.contracts.check import read_contracts
 from publisher.contracts.diff.compare import diff_sources
 from publisher.contracts.diff.report import FORMATS
 from publisher.contracts.diff.revisions import read_set
 from publisher.contracts.history import signed_versions
+from publisher.contracts.lasting import lasting_problems
 from publisher.contracts.releases import last_released
 from publisher.contracts.vocabulary.fingerprint import LOCK, write_lock
 from publisher.errors import ContractError, SettingsError
@@ -42,13 +45,14 @@ def contracts_diff(base: str | None, head: str | None, form: str, directory: Pat
     behind what was released, or the contracts, their approvals, their history or the arguments cannot be used.
     """
     try:
-        if base is None:
-            signed_versions(directory)  # a history that nobody signed for is no base
-            skipped = check_only_grew(directory)
-            if skipped:
-                click.echo(skipped, err=True)
+        signed = signed_versions(directory) if base is None else []  # a history that nobody signed for is no base
+        if base is None and (skipped := check_only_grew(directory)):
+            click.echo(skipped, err=True)
         before = last_released(directory) if base is None else read_set(base, directory)
-        diff = diff_sources(before, read_set(head or str(directory), directory))
+        after = read_set(head or str(directory), directory)
+        diff = diff_sources(before, after)
+        lasting = lasting_problems(read_contracts(after.sources)[0], (each.contract for each in signed))
+        diff = replace(diff, problems=[*diff.problems, *lasting])
     except (SettingsError, ContractError) as error:
         click.echo(str(error), err=True)
         raise SystemExit(2) from None

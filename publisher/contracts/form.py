@@ -42,7 +42,7 @@ LEVELS: dict[str, dict[str, str | None]] = {
 }  # fmt: skip
 """Of each level its keys, each with the level of what it holds."""
 
-CUSTOM = {"event": ("committedAtPrecision", "k", "pseudonymKey", "subject", "withheld"), "field": ("kGroup",)}
+CUSTOM = {"event": ("committedAtPrecision", "k", "pseudonymKey", "renamedFrom", "subject", "withheld"), "field": ("kGroup",)}
 """The custom properties of each level: what the standard has no word for."""
 
 

@@ -5,7 +5,7 @@ Belongs here: one field's (or withheld column's) way through the versions. Not h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,8 @@ from publisher.contracts.source import ContractSource
 from publisher.contracts.vocabulary.fingerprint import LOCK, fingerprints, read_lock
 from publisher.errors import ContractError, SettingsError
 
-History = Sequence[tuple[Release, ContractSource | None]]
+Versions = dict[str, list[tuple[Release, Contract | None]]]
+"""Of each entity its releases in their order; without a contract where it was withdrawn."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,15 @@ class Step:
 
 @dataclass(frozen=True)
 class SignedVersion:
-    """A released version of a contract, its text, and the approval of that very content, if one was needed."""
+    """A released version of a contract, its text, and the approval of that very content, if one was needed.
+
+    `contract` is made of it by today's rules, alone: without what other contracts would add, as the namespace of its person.
+    """
 
     release: Release
     text: str
     approval: Approval | None
+    contract: Contract
 
 
 def signed_versions(directory: Path) -> list[SignedVersion]:
@@ -54,21 +59,22 @@ def signed_versions(directory: Path) -> list[SignedVersion]:
     """
     approvals = {(approval.entity, approval.digest): approval for approval in _approvals(directory)}
     history = read_history(directory)
-    if unsigned := [problem for _, problem in _unsigned(history, approvals)]:
+    versions = _built(history)
+    if unsigned := [problem for _, problem in _unsigned(versions, approvals)]:
         raise ContractError(unsigned)
+    built = {release: contract for mine in versions.values() for release, contract in mine}
     return [
-        SignedVersion(release, source.text, approvals.get((release.entity, release.digest)))
+        SignedVersion(release, source.text, approvals.get((release.entity, release.digest)), contract)
         for release, source in history
-        if source is not None
+        if source is not None and (contract := built[release]) is not None
     ]
 
 
-def _unsigned(history: History, approved: Mapping[tuple[str, str], Approval]) -> Iterator[tuple[Release, Problem]]:
+def _unsigned(versions: Versions, approved: Mapping[tuple[str, str], Approval]) -> Iterator[tuple[Release, Problem]]:
     """Each released version is held against the one before it; the first lets all of it leave newly."""
-    for entity in dict.fromkeys(release.entity for release, _ in history):
-        before: Contract | None = None
-        last = ""
-        for release, contract in _versions(history, entity):
+    for entity, mine in versions.items():
+        before, last = _renamed_from(mine[0][1], versions), ""
+        for release, contract in mine:
             if contract is None:
                 before, last = None, release.date
                 continue
@@ -88,13 +94,19 @@ def _unsigned(history: History, approved: Mapping[tuple[str, str], Approval]) ->
             before, last = contract, release.date
 
 
+def _renamed_from(first: Contract | None, versions: Versions) -> Contract | None:
+    """The last version of the entity under the name that it had before its first one, where it had another."""
+    earlier = versions.get((first.renamed_from if first else None) or "", [])
+    return next((contract for _, contract in reversed(earlier) if contract is not None), None)
+
+
 def history_of(directory: Path, entity: str, name: str) -> list[Step]:
     """The steps of a field or source column, the first release first.
 
     Raises ContractError for a history or approvals that cannot be read, SettingsError for a name that no release knows.
     """
     approvals = _approvals(directory)
-    versions = list(_versions(read_history(directory), entity))
+    versions = _built(read_history(directory), entity).get(entity)
     if not versions:
         raise SettingsError(f"no release has the entity {entity}: see {directory}/history/releases.yaml")
     by_digest = {(approval.entity, approval.digest): approval for approval in approvals}
@@ -114,7 +126,7 @@ def approved_in_words(directory: Path) -> dict[str, str]:
     """Of each entity, and of the vocabulary, who approved what leaves now. Raises ContractError for a history or approvals that cannot be read."""
     approvals = {(approval.entity, approval.digest): approval for approval in _approvals(directory)}
     history = read_history(directory)
-    wider = {release for release, _ in _unsigned(history, approvals)}
+    wider = {release for release, _ in _unsigned(_built(history), approvals)}
     said: dict[str, str] = {}
     for source in read_folder(directory):
         entity, digest = str(source.data.get("name")), digest_of(source.data)
@@ -153,17 +165,21 @@ def _approvals(directory: Path) -> list[Approval]:
     return approvals
 
 
-def _versions(history: History, entity: str) -> Iterator[tuple[Release, Contract | None]]:
-    """An entity's releases in their order; without a contract where it was withdrawn."""
-    for release, source in [each for each in history if each[0].entity == entity]:
-        if source is None:
-            yield release, None
-            continue
-        check_form(source)
-        contract = None if source.problems else build_contract(source)
-        if contract is None:
-            raise ContractError(source.problems)
-        yield release, contract
+def _built(history: Iterable[tuple[Release, ContractSource | None]], only: str | None = None) -> Versions:
+    """Raises ContractError for a version that is no contract any more."""
+    versions: Versions = {}
+    for release, source in history:
+        if only in (None, release.entity):
+            versions.setdefault(release.entity, []).append((release, None if source is None else _contract(source)))
+    return versions
+
+
+def _contract(source: ContractSource) -> Contract:
+    check_form(source)
+    contract = None if source.problems else build_contract(source)
+    if contract is None:
+        raise ContractError(source.problems)
+    return contract
 
 
 def _step(before: Contract | None, now: Contract, name: str) -> tuple[Kind, list[str]]:

@@ -119,6 +119,8 @@ class Contract:
     k: int | None = None
     key_version: int = 1
     """Under which version of the platform's pseudonym key its codes are made."""
+    renamed_from: str | None = None
+    """The name that the entity had before: what the lake holds under that one is the same entity's."""
     lines: Mapping[str, int] = attribute(default_factory=dict, compare=False, repr=False)
     """Where things stand in the file, for messages: `version`, `subject`, `erasure`, `fields.<name>`, `columns.<name>`, …"""
 

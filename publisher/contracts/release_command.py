@@ -11,9 +11,11 @@ from pathlib import Path
 import click
 
 from publisher.contracts.appended import check_only_grew
+from publisher.contracts.check import load_contracts
 from publisher.contracts.diff.report import as_text
 from publisher.contracts.diff_command import FOLDER
 from publisher.contracts.history import history_of, signed_versions
+from publisher.contracts.lasting import check_lasting
 from publisher.contracts.releases import add_release, unreleased
 from publisher.errors import ContractError, SettingsError
 
@@ -26,7 +28,7 @@ def contracts_release(directory: Path) -> None:
     Exit code 1: something widens that nobody has approved. 2: contracts, approvals or history cannot be used.
     """
     try:
-        signed_versions(directory)
+        signed = signed_versions(directory)
         skipped = check_only_grew(directory)
         if skipped:
             click.echo(skipped, err=True)
@@ -34,6 +36,7 @@ def contracts_release(directory: Path) -> None:
         if diff.unapproved:
             click.echo(as_text(diff), err=True)
             raise SystemExit(1)
+        check_lasting(load_contracts(directory), (each.contract for each in signed))
         added = add_release(directory, datetime.now(UTC).date())
     except (SettingsError, ContractError) as error:
         click.echo(str(error), err=True)

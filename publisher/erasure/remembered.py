@@ -29,6 +29,9 @@ class Erased:
 
     def __init__(self, contracts: Mapping[str, Contract], keyring: Keyring, digests: frozenset[bytes] = frozenset()) -> None:
         self._namespaces = {c.entity: c.subject_namespace for c in contracts.values() if c.subject_namespace}
+        self._namespaces |= {
+            c.renamed_from: c.subject_namespace for c in contracts.values() if c.renamed_from and c.subject_namespace
+        }
         self._keyring = keyring
         self._digests = digests
 

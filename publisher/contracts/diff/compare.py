@@ -43,8 +43,13 @@ class Diff:
 def diff_contracts(base: Mapping[str, Contract], head: Mapping[str, Contract]) -> list[Change]:
     """Every difference between two sets of contracts, judged; what widens first."""
     changes: list[Change] = []
+    renamed = {contract.renamed_from for contract in head.values()} - head.keys()
     for entity in sorted({*base, *head}):
-        if entity not in base:
+        if entity in renamed:
+            continue
+        if entity not in base and (was := base.get(head[entity].renamed_from or "")) is not None:
+            changes += contract_changes(was, head[entity])
+        elif entity not in base:
             changes += new_entity(head[entity])
         elif entity not in head:
             changes += gone_entity(base[entity])
@@ -106,6 +111,8 @@ def _read_base(base: ContractSet) -> tuple[dict[str, Contract], list[str]]:
             unreadable.append(source.file)
         else:
             contracts[contract.entity] = contract
+    for former in {contract.renamed_from for contract in contracts.values()}:
+        contracts.pop(former or "", None)  # a history has both, and they are one
     resolved, problems = resolve(contracts)
     return (contracts if problems else resolved), unreadable
 

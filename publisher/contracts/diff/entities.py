@@ -168,6 +168,14 @@ def _subject(old: Contract, new: Contract) -> Judged:
     )
 
 
+def _renamed(old: Contract, new: Contract) -> Judged:
+    if new.renamed_from == old.entity:
+        return "neutral", f"is renamed from {old.entity}: the lake takes over what it holds under that name"
+    if new.renamed_from is None:
+        return "neutral", f"no longer says that it was renamed from {old.renamed_from}"
+    return "widens", f"takes over what the lake holds of {new.renamed_from}"
+
+
 def _minutes(span: timedelta) -> str:
     return f"{int(span.total_seconds() // 60)} minutes"
 
@@ -180,6 +188,7 @@ PLACES = {
     "retention_days": "retention",
     "erasure_days": "erasure",
     "key_version": "pseudonymKey",
+    "renamed_from": "renamedFrom",
 }
 """What an attribute is called in the file, where that differs."""
 
@@ -206,4 +215,5 @@ JUDGES: dict[str, Callable[[Contract, Contract], Judged]] = {
     ),
     "k": _k,
     "key_version": _key_version,
+    "renamed_from": _renamed,
 }

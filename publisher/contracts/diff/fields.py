@@ -105,7 +105,10 @@ FIELD_JUDGES: dict[str, Callable[[Field, Field], Judged | None]] = {
     "domain": lambda old, new: None,  # follows from the derivation and the group
     "options": lambda old, new: None,  # judged by the domain that follows from them
     "sources": lambda old, new: None,  # always the derivation's column
-    "type": lambda old, new: None,  # always the derivation's type
+    "type": lambda old, new: (
+        "widens",
+        f"is of the type {new.type} instead of {old.type}, which the lake's column cannot become: give the field a new name",
+    ),
     "required": lambda old, new: ("neutral", "is always there" if new.required else "may be missing"),
     "description": lambda old, new: ("neutral", "is described in other words"),
 }

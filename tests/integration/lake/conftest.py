@@ -24,6 +24,7 @@ from lake_assets.raw.lake import ensure_lake
 from lake_assets.transforms.fields import Rules
 from lake_assets.transforms.rules import rules_of
 from publisher.contracts import Contract, load_contracts
+from publisher.contracts.history import signed_versions
 from resources.landing import Landing
 from resources.notifications import Notifications
 from resources.spark import close_session, open_session
@@ -41,7 +42,7 @@ def contracts() -> dict[str, Contract]:
 
 @pytest.fixture(scope="package")
 def rules(contracts: dict[str, Contract]) -> Rules:
-    return rules_of(contracts)
+    return rules_of(contracts, [each.contract for each in signed_versions(Path("contracts"))])
 
 
 @dataclass

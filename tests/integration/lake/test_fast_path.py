@@ -33,11 +33,11 @@ ODD_BYTES = (b"", b'"', b",", b" ", b"0", b"-", b"\\", b"null", b"\xff", b"}", b
 
 
 def changed_lines(rules: Rules, count: int) -> Iterator[bytes]:
-    """Lines of every entity and operation: unchanged, one value replaced, one piece of bytes replaced, or reordered."""
+    """Lines of every entity, version and operation: unchanged, one value replaced, one piece of bytes replaced, or reordered."""
     rng = random.Random(SEED)
     entities = [rule for name, rule in rules.items() if name not in TOLD]
     for number in range(count):
-        rule = rng.choice(entities)
+        rule = rng.choice(rng.choice(entities).forms)
         built = event(rule, rng.randrange(40), number + 1, op=rng.choice((*rule.writes, *rule.deletes)), salt=rng.randrange(9))
         yield rng.choice((_same, _other_value, _other_bytes, _other_order))(built, rng)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -14,7 +14,7 @@ from lake_assets.silver.history import history_progress, update_history
 from lake_assets.transforms.events import typed_events, typed_records
 from lake_assets.transforms.fields import Rules
 from publisher import wire
-from publisher.contracts import Contract
+from publisher.contracts import Contract, Field
 from publisher.wire import BUCKETS, bucket_of, digest_of, record_of
 from tests.integration.lake.conftest import Lake
 from tests.unit.lake.make_events import START, event, line
@@ -140,10 +140,35 @@ def test_no_false_alarm_for_what_moves_cannot_leave_or_left_under_another_contra
     assert found.left_out == len({bucket_of(key) for key in story.state(99)})
 
 
+def test_a_digest_under_a_former_contract_is_compared_by_what_that_one_named(story: Story) -> None:
+    """The lake has the next contract before the platform has it."""
+    former = story.contract
+    more = (*former.fields, replace(former.field("birth_band"), name="birth_year"))
+    less = tuple(field for field in former.fields if field.name != "joined_on")
+
+    def verdict(fields: tuple[Field, ...], upto: int) -> StateVerdict:
+        now = replace(former, version="9.0.0", fields=fields)
+        return verify_states(story.lake.tables, {ENTITY: now}, {ENTITY: BASE + upto}, [former, now])[ENTITY]
+
+    story.digest(110, 111, story.state(110))
+    found = verdict(more, 111)
+    assert (found.seq_high, found.compared, found.left_out, found.differing) == (BASE + 111, BUCKETS, 0, ())
+    lost = story.state(110)
+    gone = min(lost)
+    del lost[gone]
+    story.digest(112, 113, lost)
+    assert verdict(more, 113).differing == (bucket_of(gone),)
+    story.digest(114, 115, lost)
+    found = verdict(less, 115)
+    assert (found.seq_high, found.compared, found.left_out, found.differing) == (BASE + 115, 0, BUCKETS, ()), (
+        "of a withdrawn field nobody can tell"
+    )
+
+
 def test_it_waits_for_history_and_half_a_digest_counts_for_nothing(story: Story) -> None:
     tables = story.lake.tables
     progress.write(tables, history_progress(ENTITY), position=1)
-    story.digest(100, 101, {})
-    found = story.verdict(101)
+    story.digest(120, 121, {})
+    found = story.verdict(121)
     assert found is not None
-    assert found.seq_high == BASE + 99, "history is not so far: the last verdict stands"
+    assert found.seq_high == BASE + 115, "history is not so far: the last verdict stands"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import xxhash
 
 from publisher.contracts import Contract
+from publisher.erasure.remembered import Erased, digest_of
 from publisher.errors import Unreleasable
 from publisher.release import Release
 from tests.unit.release.rows import COMMITTED_AT, PSEUDONYM_KEY, SEQ, AsItIs, change, keyring, rows, sealed
@@ -217,3 +219,20 @@ def test_an_encrypted_boolean_is_read_from_its_words(contracts: dict[str, Contra
     read = reader(SourceColumn("c", "boolean", "bytea", True, True, "restricted", False, False, ""), keyring().decrypt)
 
     assert (read(sealed("true")), read(sealed("false"))) == (True, False)
+
+
+def test_a_row_that_was_captured_before_its_entity_was_renamed_leaves_under_the_new_name(contracts: dict[str, Contract]) -> None:
+    clients = replace(contracts["creditors"], entity="clients", version="2.0.0", renamed_from="creditors")
+    renamed = Release({"clients": clients}, keyring())
+    before = json.loads(Release(contracts, keyring()).event(change("creditors")).line)
+    for op in ("update", "delete"):
+        event = renamed.event(change("creditors", op=op))
+        told = json.loads(event.line)
+        assert (event.entity, told["entity"], told["contract"], told["key"]) == ("clients", "clients", "2.0.0", before["key"])
+
+
+def test_what_an_erased_person_left_under_a_former_name_of_the_entity_stays(contracts: dict[str, Contract]) -> None:
+    debts = replace(contracts["debts"], entity="accounts", renamed_from="debts")
+    erased = Erased({"accounts": debts}, keyring(), frozenset([digest_of(keyring(), "customer", "7")]))
+    assert [erased.is_of(name, "7") for name in ("accounts", "debts", "plans")] == [True, True, False]
+    assert not erased.is_of("debts", "8")
