@@ -55,8 +55,11 @@ class DagsterRuns:
         runs = self._instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.FAILURE]), limit=1)
         return f"the run {runs[0].run_id[:8]} of {runs[0].job_name} failed" if runs else None
 
-    def refresh(self, progress: Callable[[str], None]) -> None:
-        """Launches the job that builds history, completeness and gold, through the queue, and waits for its end."""
+    def refresh(self, progress: Callable[[str], None], under_way: Callable[[int], None]) -> None:
+        """Launches the job that builds history, completeness and gold, through the queue, and waits for its end.
+
+        Once, while the run is under way, `under_way` is called with the id of its process.
+        """
         # What `dagster job launch` calls: the command itself takes 15 s to start beside a busy Spark.
         try:
             execute_launch_command(
@@ -64,8 +67,11 @@ class DagsterRuns:
             )
         except DagsterError as error:
             raise DemoError(f"Dagster did not launch the job {REFRESH}: {type(error).__name__}; see logs/dagster.log.") from None
-        began = time.monotonic()
+        began, told = time.monotonic(), False
         while time.monotonic() - began < REFRESH_SECONDS:
+            if not told and self._built() and (pid := self._process()):
+                under_way(pid)
+                told = True
             ended = self.finished(REFRESH)
             if ended:
                 if ended[0].status != DagsterRunStatus.SUCCESS:
@@ -76,6 +82,15 @@ class DagsterRuns:
             progress(f"{self._built()} tables built")
             time.sleep(0.5)
         raise DemoError(f"The run of {REFRESH} did not end within {REFRESH_SECONDS:.0f} s.")
+
+    def _process(self) -> int | None:
+        """The id of the process in which the run of `refresh` is, as the run itself told Dagster."""
+        runs = self._instance.get_runs(RunsFilter(job_name=REFRESH, statuses=[DagsterRunStatus.STARTED]), limit=1)
+        for entry in self._instance.all_logs(runs[0].run_id, of_type=dg.DagsterEventType.ENGINE_EVENT) if runs else ():
+            data = entry.get_dagster_event().engine_event_data
+            if pid := data.metadata.get("pid"):
+                return int(str(pid.value))
+        return None
 
     def _built(self) -> int:
         runs = self._instance.get_runs(RunsFilter(job_name=REFRESH), limit=1)

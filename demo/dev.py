@@ -8,12 +8,14 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from pathlib import Path
 
 from demo.account import Lake
 from demo.console import Console
 from demo.platform.traffic import Traffic
 from demo.processes import Supervisor, require_free_port
 from demo.stack import STATE, Stack, port_of
+from publisher.contracts import load_contracts
 from resources.ports import LOOPBACK
 from resources.settings import cadence
 
@@ -53,6 +55,7 @@ def keep_running(rows_per_second: float, seed: int) -> int:
         with Traffic(stack.env["PLATFORM_DATABASE_URL"], stack.data_key, seed) as traffic:
             with console.phase("traffic", f"write the business's past: {FIRST_ROWS:,} rows"):
                 traffic.seed_creditors()
+                traffic.plant_canaries(load_contracts(Path(stack.env["CONTRACTS_DIR"])))
                 traffic.run(FIRST_ROWS)
             console.say(_endpoints(stack, ui, rows_per_second))
             live = threading.Thread(target=traffic.live, args=(rows_per_second, over), daemon=True)

@@ -32,6 +32,15 @@ class KeySearch:
     unread: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
 
+    def __add__(self, other: KeySearch) -> KeySearch:
+        """Both, as one: it passes only if each does."""
+        if not (self.processes and other.processes):
+            return KeySearch()  # one of them looked at nothing
+        return KeySearch(
+            self.processes + other.processes, self.bytes + other.bytes,
+            self.found + other.found, self.unread + other.unread, self.missed + other.missed,
+        )  # fmt: skip
+
     @property
     def ok(self) -> bool:
         return bool(self.processes) and not (self.found or self.unread or self.missed)

@@ -16,6 +16,7 @@ from demo.account import Account, Lake, take_account
 from demo.console import Console
 from demo.dagster_runs import DagsterRuns
 from demo.errors import DemoError
+from demo.lake_keys import KeySearch
 from demo.leakscan import scan_demo
 from demo.platform.traffic import Traffic
 from demo.platform.traffic.needles import plain_values
@@ -64,26 +65,31 @@ def _through(console: Console, stack: Stack, lake: Lake, rows: int, seed: int) -
     with console.phase("traffic", f"run the business: {rows:,} committed row writes, in every way an application writes"):
         traffic = Traffic(stack.env["PLATFORM_DATABASE_URL"], stack.data_key, seed)
         traffic.seed_creditors()
+        traffic.plant_canaries(lake.contracts)
         traffic.run(rows, TRAFFIC_SECONDS, lambda p: console.progress(f"{p.rows:,} of {p.of:,} rows"))
         stack.supervisor.raise_if_ended()
+        stack.save_watch("busy")
     with console.phase("risk", "count who shares what with whom, and coarsen what too few share"):
         stack.publisher("risk")
     with console.phase("drain", "digest what the tables say; send what waits, with the manifests that account for it"):
         stack.publisher("digest")
         stack.publisher("manifest")
+        stack.save_watch("drained")
         stack.stop_relay()  # or a manifest of nothing every few seconds would keep the lake busy
     with console.phase("ingest", "raw → bronze → silver: wait until the lake has it all"):
         _wait_for_events(console, stack, lake, runs)
     with console.phase("refresh", "history, completeness and gold"):
-        runs.refresh(console.progress)
+        in_run: list[KeySearch] = []
+        runs.refresh(console.progress, lambda pid: in_run.append(stack.search_run_for_keys(pid)))
     with console.phase("pages", "write the two pages: what leaves, and where each figure comes from"):
         stack.write_pages()
     with console.phase("account", "account for every event"):
         account = take_account(stack, lake, traffic, len(runs.finished("ingest")))
     with console.phase("keys", "search the memory of the lake's processes for the platform's keys"):
-        account.keys = stack.search_lake_for_keys()
+        # A run's process ends with the run: it was searched then. Where it was not, nothing is proven.
+        account.keys = sum(in_run or [KeySearch()], stack.search_lake_for_keys())
     with console.phase("leaks", "search everything that left for the platform's plain values"):
-        needles = plain_values(stack.env["PLATFORM_DATABASE_URL"], stack.data_key)
+        needles = plain_values(stack.env["PLATFORM_DATABASE_URL"], stack.data_key, lake.contracts)
         account.leaks = scan_demo(
             stack.env,
             needles,

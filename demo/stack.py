@@ -28,6 +28,7 @@ from demo.lake_keys import KeySearch, family, forms_of, search_processes
 from demo.own_folder import own_folder
 from demo.platform import migrate
 from demo.processes import Child, Supervisor, require_free_port
+from demo.watch import save_watch
 from resources.ports import LOOPBACK, accepts, free_port
 
 ROOT = Path(__file__).parent.parent
@@ -55,6 +56,7 @@ class Stack:
     firehose: Child | None = None
     code: Child | None = None
     code_port: int = 0
+    watch_port: int = 0
     peak_bytes: int = 0
 
     @classmethod
@@ -88,7 +90,15 @@ class Stack:
         return {name: value for name, value in self.env.items() if not name.startswith(PLATFORM_ONLY)}
 
     def search_lake_for_keys(self) -> KeySearch:
-        """Searches every process of the lake for the platform's two keys and the password of its database."""
+        """Searches every process of the lake that lives now for the platform's keys."""
+        return self._search({child.name: family(child.pid) for child in self.supervisor.children if child.name in LAKE_PROCESSES})
+
+    def search_run_for_keys(self, pid: int) -> KeySearch:
+        """Searches the process of a run, which ends with it, and what it started."""
+        return self._search({"run": family(pid)})
+
+    def _search(self, processes: dict[str, list[int]]) -> KeySearch:
+        """For the platform's two keys and the password of its database."""
         password = urlsplit(self.env["PLATFORM_DATABASE_URL"]).password or ""
         assert password, "without a password there is nothing to keep from the lake"
         needles = {
@@ -96,15 +106,20 @@ class Stack:
             "the pseudonym key": forms_of(read_pseudonym_key(self.env)),
             "the database's password": [password.encode()],
         }
-        lake = {child.name: family(child.pid) for child in self.supervisor.children if child.name in LAKE_PROCESSES}
-        return search_processes(lake, needles, self.env[CONTROL].encode())
+        return search_processes(processes, needles, self.env[CONTROL].encode())
 
     def start_publisher(self) -> None:
         """The relay, and the Firehose that drains the stream into the landing bucket."""
-        self.relay = self.supervisor.start("relay", [BIN / "publisher", "relay"], env=self.env)
+        self.watch_port = free_port()
+        watched = {**self.env, "PUBLISHER_METRICS_PORT": str(self.watch_port)}
+        self.relay = self.supervisor.start("relay", [BIN / "publisher", "relay"], env=watched)
         hints = ["--interval-seconds", str(FIREHOSE_SECONDS), "--duplicate-every", str(FIREHOSE_DUPLICATE_EVERY)]
         command = [sys.executable, "-m", "demo.firehose", *hints, "--checkpoints", self.folder / "firehose"]
         self.firehose = self.supervisor.start("firehose", command, env=self.env, cwd=ROOT)
+
+    def save_watch(self, moment: str) -> None:
+        """Saves what the relay's metrics and health say now, for the leak scan. Raises DemoError where they say nothing."""
+        save_watch(self.watch_port, self.folder / "metrics", moment)
 
     def stop_relay(self) -> None:
         """Ends the relay as an operator would, having sent what it holds. Raises DemoError when it does not end well."""

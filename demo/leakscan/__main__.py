@@ -25,6 +25,7 @@ from demo.leakscan.report import INCOMPLETE, ScanReport
 from demo.leakscan.scan import scan
 from demo.leakscan.sources import FilesSource
 from demo.platform.traffic.needles import plain_values
+from publisher.contracts import load_contracts
 
 REQUIRED = {
     "AWS_ENDPOINT_URL": "the address of the local cloud",
@@ -95,7 +96,7 @@ def _scan_everything(parsed: argparse.Namespace) -> ScanReport:
 
 
 def _platform_values(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    return plain_values(env["PLATFORM_DATABASE_URL"], unwrap_data_key(env))
+    return plain_values(env["PLATFORM_DATABASE_URL"], unwrap_data_key(env), load_contracts(Path(env["CONTRACTS_DIR"])))
 
 
 def _needles(name: str) -> Iterator[tuple[str, str]]:

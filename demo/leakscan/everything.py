@@ -18,6 +18,7 @@ from demo.leakscan.needles import Needles
 from demo.leakscan.report import ScanReport
 from demo.leakscan.scan import Progress, scan
 from demo.leakscan.sources import BucketSource, FilesSource, QueueSource, Source, StreamSource, TablesSource
+from demo.platform.sensitive import sensitive_columns
 from publisher.contracts import Contract, load_contracts
 
 ROOT = Path(__file__).parents[2]
@@ -39,11 +40,12 @@ def scan_demo(
     """Searches all that left the demo's platform for `needles`, pairs of column and plain text.
 
     `env` has the settings of design part 10, `run_folder` the folders of the run's processes: all of it is searched but the
-    database, of which only the log leaves the platform. `progress(what, done, total)` is called now and then.
+    database, of which only the log leaves the platform. Fails where nothing can be searched for of a column that the contracts hold back. `progress(what, done, total)` is called now and then.
     """
     database = env["PLATFORM_DATABASE_URL"]
-    released = released_dates(load_contracts(Path(env["CONTRACTS_DIR"])), database)
-    searched = Needles.of(needles, released=released, public=public_texts(ROOT))
+    contracts = load_contracts(Path(env["CONTRACTS_DIR"]))
+    released, required = released_dates(contracts, database), map(str, sensitive_columns(contracts))
+    searched = Needles.of(needles, released=released, public=public_texts(ROOT), required=required)
     return scan(demo_sources(env, run_folder), searched, processes=processes, progress=progress)
 
 

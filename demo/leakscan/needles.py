@@ -9,7 +9,7 @@ import gc
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from demo.leakscan.forms import NO_NUMBERS, Digits, Form, Pattern, forms_of
 from demo.leakscan.search import Searcher
@@ -21,7 +21,7 @@ PUBLIC = "occurs in the contracts or the code"
 class Needles:
     """Patterns in the order of their numbers, what each is of, and how many values of which column are searched.
 
-    `labels[i]` are the (column, part) pairs of pattern i. `left_out` counts values by (column, reason), `parts_left_out` parts
+    `required` are the columns that hold what must not leave: of each something must be searched for. `labels[i]` are the (column, part) pairs of pattern i. `left_out` counts values by (column, reason), `parts_left_out` parts
     of values that are searched otherwise.
     """
 
@@ -32,6 +32,7 @@ class Needles:
     left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
     parts_left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
     digits: Digits = NO_NUMBERS
+    required: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -41,6 +42,7 @@ class Needles:
         released: frozenset[str] = frozenset(),
         public: Iterable[bytes] = (),
         digits: Digits | None = None,
+        required: Iterable[str] = (),
     ) -> Needles:
         """Patterns of (column, plain text) pairs, of which repeated ones count once.
 
@@ -52,7 +54,7 @@ class Needles:
             needed = digits or Digits.needed(text for _, text in pairs)
             formed = [(column, *forms_of(text, needed, released)) for column, text in pairs]
             known = _occurring((form.pattern for _, forms, _ in formed for form in forms), public)
-            return cls._assembled(formed, known, needed)
+            return replace(cls._assembled(formed, known, needed), required=tuple(required))
 
     @classmethod
     def _assembled(cls, formed: list[tuple[str, list[Form], list[str]]], known: set[Pattern], needed: Digits) -> Needles:
@@ -89,6 +91,7 @@ class Needles:
             self.left_out + other.left_out,
             self.parts_left_out + other.parts_left_out,
             self.digits,
+            self.required,
         )
 
 

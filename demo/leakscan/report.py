@@ -37,6 +37,7 @@ class ScanReport:
     left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
     parts_left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
     patterns: int = 0
+    required: tuple[str, ...] = ()
     objects: Counter[str] = field(default_factory=Counter)
     gone: Counter[str] = field(default_factory=Counter)
     facets: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -63,11 +64,20 @@ class ScanReport:
         return sorted(f"{source}: {facet}" for source, facet in self.facets if not self.controls[source, facet])
 
     @property
+    def unsearched(self) -> list[str]:
+        """Columns of which nothing is searched for, though they hold what must not leave."""
+        return sorted(column for column in self.required if not self.values_searched[column])
+
+    @property
     def incomplete(self) -> list[str]:
         """Why nobody may say that there is no leak, in sentences."""
         reasons = [f"the control was not found: {control}" for control in self.missed]
         reasons += [f"not read to its end: {place}" for place in self.unread]
         reasons += [f"no control proves the search of {place}" for place in self.uncontrolled]
+        reasons += [
+            f"no value of {column} can be searched for: plant one that can (demo/platform/canaries.py)"
+            for column in self.unsearched
+        ]
         if not self.patterns:
             reasons.append("no value was searched for")
         return reasons

@@ -31,6 +31,7 @@ def scan(sources: Sequence[Source], needles: Needles, *, processes: int = 2, pro
         left_out=needles.left_out,
         parts_left_out=needles.parts_left_out,
         patterns=len(needles.patterns),
+        required=needles.required,
     )
     with Workers(processes) as workers, ExitStack() as planted:
         with _timed(report, "index"):

@@ -17,6 +17,7 @@ from demo.errors import DemoError
 from demo.platform.migrations import migrate
 from demo.platform.settings import Settings
 from demo.platform.traffic import Progress, Traffic
+from publisher.errors import PublisherError
 
 SEED = 20261124
 
@@ -30,12 +31,13 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         with Traffic(settings.database_url, settings.data_key(), parsed.seed) as traffic:
             traffic.seed_creditors()
+            traffic.plant_canaries(settings.contracts())
             if parsed.command == "run":
                 traffic.run(parsed.rows, parsed.seconds, _print_progress())
             elif parsed.command == "live":
                 traffic.live(parsed.rate, _stopped_by_signal())
             _report(traffic, parsed.report)
-    except DemoError as error:
+    except (DemoError, PublisherError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -1,7 +1,7 @@
 """The platform's tables, as its application sees them.
 
 Belongs here: columns, keys and allowed values. Not here: what may leave the platform (contracts/), how the schema came to be
-(migrations/). A column of an `Encrypted…` type is ciphertext in the database; `sensitive` marks a plain one that must not leave.
+(migrations/). A column of an `Encrypted…` type is ciphertext in the database; which plain ones must not leave either, the contracts say.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Creditor(Base):
 
     id: Mapped[int] = primary_key()
     code: Mapped[str] = mapped_column(unique=True)
-    name: Mapped[str] = mapped_column(info={"sensitive": True})
+    name: Mapped[str] = mapped_column()
     sector: Mapped[str]
     contact_email: Mapped[str] = mapped_column(EncryptedText)
     created_at: Mapped[datetime] = moment()

@@ -37,6 +37,9 @@ NOTES = (
     "Said that the overtime ends in spring. Case {token}.",
     "Diagnosis confirmed by GP letter {token}.",
 )
+YOUNGEST_DAYS, OLDEST_DAYS = 18 * 366, 88 * 365
+"""How old those who join are, at least and at most."""
+
 BANKS = ("Bank", "Cards", "Mobile", "Energy", "Stores", "Council")
 
 
@@ -73,7 +76,7 @@ class People:
             full_name=name,
             email=self.email(first, last) if self._random.random() < 0.85 else None,
             phone=self.phone() if self._random.random() < 0.8 else None,
-            date_of_birth=born_before - timedelta(days=self._random.randint(18 * 366, 88 * 365)),
+            date_of_birth=born_before - timedelta(days=self._random.randint(YOUNGEST_DAYS, OLDEST_DAYS)),
             address=self.address() if housed else None,
             postcode=self.postcode() if housed else None,
         )

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from demo.cloud.provision import unwrap_data_key
 from demo.errors import SettingMissing
+from publisher.contracts import Contract, load_contracts
+
+ROOT = Path(__file__).parents[2]
 
 MEANINGS = {
     "PLATFORM_DATABASE_URL": "the platform's database, postgresql://…",
@@ -36,3 +40,7 @@ class Settings:
     def data_key(self) -> bytes:
         """Fetches the data key from the cloud."""
         return unwrap_data_key(self.environment)
+
+    def contracts(self) -> dict[str, Contract]:
+        """What may leave, from CONTRACTS_DIR (default: the repository's). Raises ContractError."""
+        return load_contracts(Path(self.environment.get("CONTRACTS_DIR") or ROOT / "contracts"))

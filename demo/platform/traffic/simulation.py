@@ -7,23 +7,26 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from types import TracebackType
 
 from sqlalchemy import create_engine, select
 
+from demo.platform.canaries import Canaries
 from demo.platform.crypto import Cipher
 from demo.platform.migrations import sqlalchemy_url
 from demo.platform.models import Creditor, Customer
 from demo.platform.traffic.activities import HOW_OFTEN, Activity
+from demo.platform.traffic.activities.canaries import plant
 from demo.platform.traffic.activities.contacts import new_creditor
 from demo.platform.traffic.activities.debts import place_batch
 from demo.platform.traffic.activities.joining import join_many
 from demo.platform.traffic.stats import CommittedInsert, TrafficStats
 from demo.platform.traffic.unit import Unit, transaction
-from demo.platform.traffic.world import World
+from demo.platform.traffic.world import HISTORY_DAYS, World
+from publisher.contracts import Contract
 
 CREDITORS = 12
 # Batches of live traffic: about twenty rows at most, so that a rate of twenty a second looks alive.
@@ -52,6 +55,7 @@ class Traffic:
         self._cipher = Cipher(data_key)
         self._engine = create_engine(sqlalchemy_url(url), pool_size=1, max_overflow=0)
         self._world = World(seed, today or datetime.now(UTC).date(), scale)
+        self._seed = seed
         self._steps = 0
         self._deck: list[Activity] = []
         self._fixed_fraction: float | None = None
@@ -66,6 +70,20 @@ class Traffic:
         if known is None:
             self._do(join_many)
             self._do(place_batch)
+
+    def plant_canaries(self, contracts: Mapping[str, Contract]) -> Canaries:
+        """Writes, for each column that the contracts hold back, a value that sorts first and one that sorts last of all.
+
+        Once for a database and seed: a further call writes nothing.
+        """
+        canaries = Canaries(contracts, self._seed, self._world.end, HISTORY_DAYS)
+        name = canaries.of("creditors", last=False).get("name")
+        with self._engine.connect() as connection:
+            planted = connection.execute(select(Creditor.id).where(Creditor.name == name)).scalar()
+        if planted is not None:
+            return canaries
+        self._do(lambda world, unit: plant(world, unit, canaries))
+        return canaries
 
     def step(self) -> None:
         """One activity: one transaction, committed or rolled back.

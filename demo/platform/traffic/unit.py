@@ -137,7 +137,7 @@ class Unit:
         except RolledBack:
             self._lost += self._tally.total() - before.total()
             self._tally, self._inserted = before, inserted
-            self._keep_values(self._values[values:])
+            self.keep_values(self._values[values:])
 
     def _remember(self, model: type[Base], rows: Sequence[Row]) -> None:
         """Remembers what the rows hold until the end of the transaction: undone values must not be found either."""
@@ -145,7 +145,8 @@ class Unit:
             source = f"{_table(model).name}.{name}"
             self._values += [(source, kind.to_text(row[name])) for row in rows if row.get(name) is not None]
 
-    def _keep_values(self, values: Sequence[PlainValue]) -> None:
+    def keep_values(self, values: Sequence[PlainValue]) -> None:
+        """Keeps values for the leak scan, whatever becomes of the rows that hold them."""
         cipher = active_cipher()
         rows = [{"source": source, "value": cipher.encrypt(value)} for source, value in values]
         if rows:
@@ -178,7 +179,7 @@ class Unit:
     def _rolled_back(self, stats: TrafficStats) -> None:
         stats.transactions_rolled_back += 1
         stats.rows_rolled_back += self._tally.total() + self._lost
-        self._keep_values(self._values)
+        self.keep_values(self._values)
         self.session.commit()
 
 

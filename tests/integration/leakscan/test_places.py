@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,10 @@ from demo.cloud.provision import provision
 from demo.leakscan import Needles, ScanReport, scan, scan_demo
 from demo.leakscan.clients import only_aws
 from demo.leakscan.sources import BucketSource, QueueSource, Source, StreamSource, TablesSource
+from demo.platform.canaries import Canaries
+from demo.platform.sensitive import text_of
 from publisher.capture.tables import TABLES
+from publisher.contracts import load_contracts
 
 NAME = "Jane Q. Smith-Jones"
 VALUES = [("customers.full_name", NAME), ("customers.date_of_birth", "1984-02-03"), ("plans.monthly_income", "185000")]
@@ -181,6 +185,11 @@ def test_the_demos_scan_reads_every_place_and_knows_what_is_public(environment: 
         ("customers.date_of_birth", "1980-01-01"),
         ("messages.body", "mental_health"),
     ]
+    alone = scan_demo(environment, values, run_folder=run_folder, processes=1)
+    assert alone.exit_code == 2, "of most columns there is nothing to search for"
+    assert any("plans.monthly_income can be searched for" in reason for reason in alone.incomplete)
+    made = Canaries(load_contracts(Path(environment["CONTRACTS_DIR"])), 1, date(2026, 11, 28), 720)
+    values += [(str(each), text_of(value)) for each, pair in made.pairs.items() for value in pair]
     report = scan_demo(environment, values, run_folder=run_folder, processes=1)
     assert (report.exit_code, report.hits, report.incomplete) == (0, 0, [])
     assert report.left_out == {

@@ -14,6 +14,7 @@ import pytest
 from demo.cloud.ministack import Emulator
 from demo.cloud.provision import provision, unwrap_data_key
 from demo.platform.traffic import Traffic
+from publisher.contracts import load_contracts
 from resources.spark import close_session, open_session
 from resources.tables import LakeTables
 from tests.fixtures.spark import SparkTestServer
@@ -51,6 +52,7 @@ def whole_path(
         path.command("publisher.cli", "install")
         with Traffic(database, unwrap_data_key(env), seed=7) as traffic:
             traffic.seed_creditors()
+            traffic.plant_canaries(load_contracts(ROOT / "contracts"))
             # Two increments, so that silver merges into rows that are there, and history has something to move.
             for _ in range(INCREMENTS):
                 traffic.run(ROWS // INCREMENTS)

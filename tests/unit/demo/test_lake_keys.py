@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.lake_keys import family, forms_of, search_processes
+from demo.lake_keys import KeySearch, family, forms_of, search_processes
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/mem").exists(), reason="the memory of other processes can be read on Linux only"
@@ -77,6 +77,16 @@ def test_where_no_memory_can_be_seen_the_environments_are_searched_and_the_summa
             f"the pseudonym key in lake {process.pid}"
         ]
         assert search_processes({"lake": [process.pid]}, {}, b"another control").missed == [f"lake {process.pid}"]
+
+
+def test_two_searches_are_one_that_passes_only_if_both_do_and_each_looked_at_something() -> None:
+    clean, dirty, nothing = KeySearch(["spark 1"], 5), KeySearch(["run 2"], 7, found=["the data key in run 2"]), KeySearch()
+    assert (clean + clean).ok
+    assert (clean + clean).bytes == 10
+    assert (clean + dirty).found == ["the data key in run 2"]
+    assert not (clean + dirty).ok
+    assert not (clean + nothing).ok
+    assert not (nothing + clean).ok
 
 
 def test_what_may_not_be_read_is_said(key: bytes, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from demo.leakscan.forms import FEW_LAST_DIGITS, NO_NUMBERS, Bound, Digits, forms_of
 from demo.leakscan.needles import PUBLIC, Needles
+from demo.leakscan.search import Searcher
 
 
 def searched(value: str, needed: Digits = NO_NUMBERS, released: frozenset[str] = frozenset()) -> set[tuple[bytes, int, str]]:
@@ -42,6 +43,34 @@ def test_a_short_value_is_searched_as_a_whole_token(value: str) -> None:
 @pytest.mark.parametrize("value", ["Jane Q. Smith-Jones", "A12345678/ABCDq000001Z", "donaudampfschiff"])
 def test_a_distinctive_value_is_searched_wherever_it_stands(value: str) -> None:
     assert searched(value) == {(value.lower().encode(), Bound.NONE, "")}
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("2019-03-04T05:06:07.000000+00:00", "a moment without a fraction of a second"),
+        ("2024-05-01T05:06:07.891234+00:00", "a moment of a day that the contracts release, or of today"),
+    ],
+)
+def test_a_moment_that_a_clock_or_a_colleague_may_have_written_elsewhere_is_left_out(value: str, reason: str) -> None:
+    assert Needles.of([("t.c", value)], released=frozenset({"2024-05-01"})).left_out == {("t.c", reason): 1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2019-03-04T05:06:07.891Z",
+        "2019-03-04 05:06:07.891234",
+        "2019-03-04t05:06:07.891234+00:00",
+        "1551675967.891234",
+        "1551675967891",
+        "1551675967891234",
+    ],
+)
+def test_any_other_moment_is_searched_to_the_millisecond_in_the_notations_of_logs_and_statistics(text: str) -> None:
+    searcher = Searcher(Needles.of([("t.c", "2019-03-04T05:06:07.891234+00:00")]).patterns)
+    assert sum(searcher.search([f"at {text}, said".encode()]).values()) == 1
+    assert not searcher.search([text.replace("891", "892").encode()])
 
 
 def test_a_date_is_searched_as_a_token_in_two_notations() -> None:

@@ -197,6 +197,19 @@ def test_no_value_to_search_for_fails_the_scan(tmp_path: Path) -> None:
     assert (report.exit_code, report.incomplete) == (2, ["no value was searched for"])
 
 
+def test_a_sensitive_column_of_which_nothing_can_be_searched_for_fails_the_scan(tmp_path: Path) -> None:
+    incomes = [("plans.monthly_income", "185000"), ("plans.monthly_income", "200")]
+    required = ["customers.email", "plans.monthly_income"]
+    report = scan([FilesSource("files", tmp_path)], Needles.of([*VALUES, *incomes], required=required), processes=1)
+    said = "no value of plans.monthly_income can be searched for: plant one that can (demo/platform/canaries.py)"
+    assert (report.exit_code, report.incomplete) == (2, [said])
+    incomes.append(("plans.monthly_income", "-914273615048"))
+    assert scan([FilesSource("files", tmp_path)], Needles.of([*VALUES, *incomes], required=required), processes=1).ok
+    (tmp_path / "a.log").write_text('{"max": {"income": -914273615048}}')
+    leaked = scan([FilesSource("files", tmp_path)], Needles.of([*VALUES, *incomes], required=required), processes=1)
+    assert {hit.columns for hit in leaked.found} == {"plans.monthly_income"}
+
+
 def test_what_is_left_out_stands_in_the_report(tmp_path: Path) -> None:
     needles = Needles.of([*VALUES, ("plans.monthly_income", "185000"), ("plans.monthly_income", "200")])
     report = scan([FilesSource("files", tmp_path)], needles, processes=1)
