@@ -75,9 +75,7 @@ def start(layout: Layout, options: StartOptions) -> None:
         else None
     )
     extra = aot_options(layout, jvm)
-    server = SparkServer(
-        layout, jvm, options.port, heap=options.heap, cores=options.cores, extra=extra, workers=workers
-    )
+    server = SparkServer(layout, jvm, options.port, heap=options.heap, cores=options.cores, extra=extra, workers=workers)
     over = threading.Event()
 
     def end(_signal: int, _frame: FrameType | None) -> None:

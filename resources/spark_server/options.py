@@ -78,7 +78,9 @@ def java_options(jvm: Jvm, heap: str, scratch: Path) -> list[str]:
     return options
 
 
-def spark_settings(port: int, scratch: Path, cores: int, env: Mapping[str, str], workers: Workers | None = None) -> dict[str, str]:
+def spark_settings(
+    port: int, scratch: Path, cores: int, env: Mapping[str, str], workers: Workers | None = None
+) -> dict[str, str]:
     """Spark's settings for a server of Delta tables: on one machine, or with the `workers` of a cluster."""
     return {
         "spark.app.name": "pushlake",

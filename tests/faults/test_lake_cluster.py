@@ -42,7 +42,10 @@ def test_a_batch_goes_from_raw_objects_to_history_on_two_workers(
     contracts = {entity: every[entity] for entity in ENTITIES}
     rules = rules_of(contracts)
     names = provision(cloud.environment(), prefix=f"t{secrets.token_hex(5)}-", shards=1)
-    landing, queue = Landing(names["LANDING_URI"], cloud.client("s3")), Notifications(names["LANDED_QUEUE_URL"], cloud.client("sqs"))
+    landing, queue = (
+        Landing(names["LANDING_URI"], cloud.client("s3")),
+        Notifications(names["LANDED_QUEUE_URL"], cloud.client("sqs")),
+    )
     began = time.monotonic()
     with (
         cluster(cloud.environment(), tmp_path / "cluster") as master,
@@ -50,7 +53,9 @@ def test_a_batch_goes_from_raw_objects_to_history_on_two_workers(
     ):
         lake = LakeResource(spark=SparkConnectResource(remote=facts["remote"]), uri=names["LAKE_URI"])
         with lake.tables("cluster") as tables:
-            where = tables.spark.range(0, 64, 1, 8).selectExpr("reflect('java.lang.System', 'getenv', 'SPARK_EXECUTOR_DIRS') AS dir")
+            where = tables.spark.range(0, 64, 1, 8).selectExpr(
+                "reflect('java.lang.System', 'getenv', 'SPARK_EXECUTOR_DIRS') AS dir"
+            )
             assert len({row.dir for row in where.distinct().collect()}) == WORKERS, "each has folders of its own"
             ensure_lake(tables, contracts)
             site = Lake(facts["remote"], names["LAKE_URI"], tables, landing, queue, cloud.client("s3"))
@@ -65,7 +70,10 @@ def test_a_batch_goes_from_raw_objects_to_history_on_two_workers(
             # No line is judged in this process: what is not canonical goes to Python on the workers.
             loaded = load_batch(tables, landing, rules, batch, few_bytes=0)
             assert loaded.conservation.holds
-            assert (loaded.events, loaded.refused) == (dict.fromkeys(sorted(ENTITIES), KEYS + KEYS // 3), {"not JSON": len(ENTITIES)})
+            assert (loaded.events, loaded.refused) == (
+                dict.fromkeys(sorted(ENTITIES), KEYS + KEYS // 3),
+                {"not JSON": len(ENTITIES)},
+            )
             contents = loaded.conservation.contents
             assert merge_tombstones(tables, contents, number) == len(ENTITIES) * KEYS // 3
             merged = merge_entities(lake.tables, contracts.values(), contents, number)

@@ -97,19 +97,18 @@ def test_a_run_killed_at_any_moment_or_cut_off_loses_and_doubles_no_row(
             killed(site, kind)
         done[kind] += 1
         if LONG and (number % COMPARED_EVERY == 0 or number == len(kinds)):
-            site.settle()
-            site.run_undisturbed()
-            site.compare()
+            _settled_and_compared(site)
             with capsys.disabled():
                 print(f"\nlake: {number} of {len(kinds)} rounds, seed {SEED}: {dict(done)}", end="", flush=True)
     if not LONG:
-        site.settle()
-        site.run_undisturbed()
-        site.compare()
+        _settled_and_compared(site)
 
 
 PLANTED = {
-    "a batch is appended under another id each time": ("half of the entities' bronze committed", "an undisturbed run failed"),  # by the check of conservation
+    "a batch is appended under another id each time": (
+        "half of the entities' bronze committed",
+        "an undisturbed run failed",
+    ),  # by the check of conservation
     "messages are deleted before the ledger has their objects": ("before the ledger's commit", "rows too few"),
 }
 
@@ -124,7 +123,11 @@ def test_the_rounds_find_a_planted_bug(site: LakeSite, bug: str) -> None:
     killed(site, moment)
     site.land()
     with pytest.raises(AssertionError, match=said):
-        site.settle()
-        site.bug = ""
-        site.run_undisturbed()
-        site.compare()
+        _settled_and_compared(site)
+
+
+def _settled_and_compared(site: LakeSite) -> None:
+    site.settle()
+    site.bug = ""
+    site.run_undisturbed()
+    site.compare()
