@@ -83,10 +83,9 @@ def cut_off(site: LakeSite, proxy: Proxy, kind: str) -> None:
 def test_a_run_killed_at_any_moment_or_cut_off_loses_and_doubles_no_row(
     site: LakeSite, proxy: Proxy, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    every = (*NAMED, *REFUSED)
+    every = [*NAMED, *REFUSED]
+    site.chance.shuffle(every)
     kinds = [every[n % len(every)] for n in range(ROUNDS)] if LONG else list(SHORT)
-    if LONG:
-        site.chance.shuffle(kinds)
     done: Counter[str] = Counter()
     for number, kind in enumerate(kinds, 1):
         if LONG or number in LANDING:
