@@ -1,12 +1,15 @@
-"""AWS clients, and S3 URIs.
+"""AWS clients, what they ask for, and S3 URIs.
 
-Belongs here: how a client is made. boto3 finds endpoint, region and credentials in the standard variables itself.
+Belongs here: how a client is made, counting its requests. boto3 finds endpoint, region and credentials in the standard variables itself.
 Not here: what is done with it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Mapping
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from resources.errors import ResourceError
@@ -15,6 +18,17 @@ if TYPE_CHECKING:
     from botocore.config import Config
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
+
+
+CALLS: Mapping[str, str] = {
+    "ListObjectsV2": "LIST",
+    "HeadObject": "HEAD",
+    "GetObject": "GET",
+    "ReceiveMessage": "SQS receive",
+    "DeleteMessageBatch": "SQS delete",
+    "GetQueueAttributes": "SQS look",
+}
+"""What is counted, and how it is called where a person reads it."""
 
 
 def s3_client() -> S3Client:
@@ -27,6 +41,24 @@ def sqs_client() -> SQSClient:
     import boto3
 
     return boto3.client("sqs", config=_config())
+
+
+def counted(client: Any) -> Counter[str]:
+    """How often the client sent each of CALLS, from now on: a counter that goes on counting.
+
+    Each request on the wire counts, repeats included, since each is paid for. What Spark reads by itself is not seen here.
+    """
+    calls: Counter[str] = Counter()
+    lock = Lock()  # objects are looked at in several threads
+
+    def sent(event_name: str, **_: Any) -> None:
+        name = CALLS.get(event_name.rsplit(".", 1)[-1])
+        if name is not None:
+            with lock:
+                calls[name] += 1
+
+    client.meta.events.register("before-send", sent)
+    return calls
 
 
 def bucket_and_prefix(uri: str) -> tuple[str, str]:

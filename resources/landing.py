@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from resources.aws import bucket_and_prefix, s3_client
+from resources.aws import bucket_and_prefix, counted, s3_client
 from resources.settings import setting
 
 if TYPE_CHECKING:
@@ -31,11 +31,12 @@ class LandedObject:
 
 
 class Landing:
-    """The bucket (and prefix) of `landing_uri`."""
+    """The bucket (and prefix) of `landing_uri`. `calls` counts what it asked of S3; each object needs a client of its own for that."""
 
     def __init__(self, landing_uri: str, s3: S3Client) -> None:
         self.bucket, self.prefix = bucket_and_prefix(landing_uri)
         self._s3 = s3
+        self.calls = counted(s3)
 
     def list(self, prefix: str = "", *, after: str | None = None) -> Iterator[LandedObject]:
         """The objects under `prefix`, by key; with `after`, those whose key is greater. Costs a request per 1,000."""

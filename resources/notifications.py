@@ -15,7 +15,7 @@ from urllib.parse import unquote_plus
 
 import dagster as dg
 
-from resources.aws import sqs_client
+from resources.aws import counted, sqs_client
 from resources.landing import unquoted
 from resources.settings import setting
 
@@ -48,11 +48,12 @@ class Message:
 
 
 class Notifications:
-    """The queue of `queue_url`."""
+    """The queue of `queue_url`. `calls` counts what it asked of SQS."""
 
     def __init__(self, queue_url: str, sqs: SQSClient) -> None:
         self.queue_url = queue_url
         self._sqs = sqs
+        self.calls = counted(sqs)
 
     def approximate_depth(self) -> int:
         """How many messages wait, about; those that somebody has received and not deleted are not counted."""

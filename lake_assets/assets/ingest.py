@@ -13,12 +13,14 @@ import dagster as dg
 
 from lake_assets.assets.deploy import follow_contracts
 from lake_assets.assets.ingest_events import (
+    OBJECTS,
     QUARANTINE,
     RISK,
     StepEvent,
     bronze_events,
     conflict_checks,
     ledger_metadata,
+    notified_check,
     risk_events,
     silver_events,
 )
@@ -34,6 +36,7 @@ from lake_assets.raw import alone
 from lake_assets.raw.batches import finished_below, oldest_waiting, pending_batches
 from lake_assets.raw.lake import FINGERPRINT, ensure_lake
 from lake_assets.raw.ledger import register
+from lake_assets.raw.notified import found_lately
 from lake_assets.runs import kept_out, others_have_ended
 from lake_assets.silver.rekey import announce, exchange, exchanging, key_of, waits
 from lake_assets.transforms import schemas
@@ -62,7 +65,7 @@ def ingest_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
 
 def _objects(catalog: Catalog) -> dg.AssetsDefinition:
     spec = catalog.spec(
-        ["raw", "objects"],
+        OBJECTS,
         "The ledger: every object that landed, its size and hour, how it was found, and the batch that it belongs to.",
         kinds={"s3", "delta"},
         deps=[["platform", entity] for entity in catalog.contracts],
@@ -70,7 +73,13 @@ def _objects(catalog: Catalog) -> dg.AssetsDefinition:
         skippable=True,
     )
 
-    @dg.multi_asset(name="raw__objects", specs=[spec], pool="ingest")
+    notified = dg.AssetCheckSpec(
+        "notified",
+        asset=OBJECTS,
+        description="S3's notifications told of what landed in the last day: the listing alone found at most a few objects.",
+    )
+
+    @dg.multi_asset(name="raw__objects", specs=[spec], check_specs=[notified], can_subset=True, pool="ingest")
     @without_values
     def objects(
         context: dg.AssetExecutionContext,
@@ -79,7 +88,10 @@ def _objects(catalog: Catalog) -> dg.AssetsDefinition:
         landing: LandingResource,
         notifications: NotificationsResource,
     ) -> Iterator[StepEvent]:
-        """Registers what has landed, and yields nothing when there is nothing to load: the run then ends here."""
+        """Registers what has landed, and yields no materialisation when there is nothing to load: the run then ends here.
+
+        A run that listed also says how much of the last day only listings found.
+        """
         with lake.tables(f"ledger/{context.run.run_id}") as tables:
             progressed = alone.look(tables, FINGERPRINT)
             if kept_out(context, progressed):
@@ -92,6 +104,8 @@ def _objects(catalog: Catalog) -> dg.AssetsDefinition:
                 yield dg.MaterializeResult(asset_key=spec.key, metadata=ledger_metadata(result))
             else:
                 context.log.info("nothing new has landed")
+            if config.list_hours and notified.key in context.selected_asset_check_keys:
+                yield notified_check(found_lately(tables, config.list_hours))
 
     return objects
 

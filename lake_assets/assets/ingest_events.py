@@ -13,10 +13,16 @@ from lake_assets.bronze.load import BronzeResult
 from lake_assets.bronze.reports import RiskReport
 from lake_assets.metadata import bars, lag
 from lake_assets.raw.ledger import LedgerResult
+from lake_assets.raw.notified import Found
 from lake_assets.silver.current import SilverResult
+from resources.aws import CALLS
 
+OBJECTS = ["raw", "objects"]
 QUARANTINE = ["bronze", "quarantine"]
 RISK = ["bronze", "risk"]
+FEW = 5
+"""Objects a day that the listing may find first: one that landed a moment before it, one whose message a run that died still hides."""
+
 StepEvent = dg.MaterializeResult[None] | dg.AssetCheckResult
 
 
@@ -28,7 +34,21 @@ def ledger_metadata(result: LedgerResult) -> dict[str, dg.MetadataValue | int]:
         "known already": result.known,
         "batches": dg.MetadataValue.json(list(result.batches)),
         "found": bars({"event": result.by_event, "listing": result.by_listing}),
+        **_calls(result.calls),
     }
+
+
+def notified_check(found: Found) -> dg.AssetCheckResult:
+    """Whether notifications tell of what lands: the alarm for a queue that misses some of it."""
+    said = f"of {found.objects:,} objects of the last day the listing alone found {found.by_listing:,}"
+    return dg.AssetCheckResult(
+        asset_key=OBJECTS,
+        check_name="notified",
+        passed=found.by_listing <= FEW,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=said,
+        metadata={"objects": found.objects, "found by listing": found.by_listing, "allowed": FEW},
+    )
 
 
 def bronze_events(loaded: Sequence[BronzeResult]) -> Iterator[StepEvent]:
@@ -48,6 +68,7 @@ def bronze_events(loaded: Sequence[BronzeResult]) -> Iterator[StepEvent]:
             "quarantined": refused.total(),
             "reasons": bars(refused),
             "events by entity": bars(events),
+            **_calls(_sum(each.calls for each in loaded)),
         },
     )
     kept = loaded[-1].conservation
@@ -109,6 +130,11 @@ def conflict_checks(entities: Iterable[str], open_conflicts: Mapping[str, int]) 
         yield dg.AssetCheckResult(
             asset_key=["silver", entity], check_name="one_content", passed=not positions, metadata={"positions": positions}
         )
+
+
+def _calls(calls: Mapping[str, int]) -> dict[str, int]:
+    """As numbers, each under its own name: Dagster draws those over the runs."""
+    return {f"{name} calls": calls.get(name, 0) for name in sorted(CALLS.values()) if calls.get(name)}
 
 
 def _sum(counts: Iterable[Mapping[str, int]]) -> Counter[str]:

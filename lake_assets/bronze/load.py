@@ -7,7 +7,7 @@ Belongs here: the order of the steps, and writing. Not here: which lines are eve
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -43,6 +43,8 @@ class BronzeResult:
     told: dict[str, int]
     refused: dict[str, int]
     conservation: Conservation
+    calls: Mapping[str, int]
+    """The lake's own requests to S3. Spark's reads of the objects, one GET each as a rule, are not among them."""
 
     @property
     def counts(self) -> Counts:
@@ -63,6 +65,7 @@ def load_batch(
 
 
 def _load(tables: LakeTables, landing: Landing, rules: Rules, batch: Batch, threads: int, few_bytes: int) -> BronzeResult:
+    asked = landing.calls.copy()
     with read_lines(tables, landing, rules, batch) as lines, judge_unclear(lines, rules, few_bytes) as strict:
         accepted = lines.accepted + strict.accepted
         refused = strict.refused + Counter(bad.reason for bad in lines.bad)
@@ -94,6 +97,7 @@ def _load(tables: LakeTables, landing: Landing, rules: Rules, batch: Batch, thre
         told={name: held for entity, name in TOLD.items() if (held := accepted[entity] + lines.earlier[name])},
         refused=dict(sorted(refused.items())),
         conservation=conservation,
+        calls=landing.calls - asked,
     )
 
 

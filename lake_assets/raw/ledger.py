@@ -9,7 +9,7 @@ messages again, and recognises their objects by key and etag.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -38,7 +38,10 @@ Identity = tuple[str, str]
 
 @dataclass(frozen=True)
 class LedgerResult:
-    """What was registered. `by_listing` counts objects that no notification had told of: more than a few mean lost events."""
+    """What was registered. `by_listing` counts objects that no notification had told of: more than a few mean lost events.
+
+    `calls` counts the requests to S3 and SQS that it took; see resources/aws.py.
+    """
 
     new: int
     new_bytes: int
@@ -47,6 +50,7 @@ class LedgerResult:
     known: int
     unreadable_messages: int
     batches: tuple[int, ...]
+    calls: Mapping[str, int]
 
 
 class LedgerChanged(ResourceError):
@@ -102,6 +106,7 @@ def register(
     which puts them aside after a while. Raises SparkFailed, and LedgerChanged when another process wrote at the same time; whatever was
     not recorded is found again.
     """
+    asked = landing.calls + notifications.calls
     messages = notifications.receive()
     found: dict[Identity, _Found] = {}
     for item in [*_told(messages, landing), *_listed(landing, list_hours)]:
@@ -123,6 +128,7 @@ def register(
         known=len(found) - len(new),
         unreadable_messages=sum(message.problem is not None for message in messages),
         batches=tuple(range(first, first + len(batches))),
+        calls=landing.calls + notifications.calls - asked,
     )
 
 

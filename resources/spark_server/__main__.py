@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from resources.errors import ResourceError
-from resources.ports import DEFAULT_PORT, address_of
+from resources.ports import DEFAULT_PORT, LOOPBACK, address_of
 from resources.spark_server import commands, process_file
 from resources.spark_server.layout import default_layout
 
@@ -39,12 +39,35 @@ def prepare(aot: bool) -> None:
 @click.option("--port", type=int, default=lambda: _default_port(), help="Default: the port of SPARK_REMOTE, or 15002.")
 @click.option("--heap", default="2g", envvar="PUSHLAKE_SPARK_HEAP", show_default=True, help="Java's -Xmx.")
 @click.option("--cores", default=2, envvar="PUSHLAKE_SPARK_CORES", show_default=True, help="Tasks that run at once.")
+@click.option(
+    "--master", default="", envvar="PUSHLAKE_SPARK_MASTER", help="A cluster's, as spark://host:7077. Default: this machine alone."
+)
+@click.option(
+    "--driver-host",
+    default=LOOPBACK,
+    envvar="PUSHLAKE_SPARK_DRIVER_HOST",
+    show_default=True,
+    help="Where the cluster's workers reach this server.",
+)
+@click.option(
+    "--worker-heap", default="1g", envvar="PUSHLAKE_SPARK_WORKER_HEAP", show_default=True, help="Java's -Xmx on each worker."
+)
 @click.option("--detach", is_flag=True, help="Return when the server is ready.")
 @click.option("--lifeline", is_flag=True, help="Stop when standard input closes.")
 @_folder
-def start(port: int, heap: str, cores: int, detach: bool, lifeline: bool, folder: Path | None) -> None:
+def start(
+    port: int,
+    heap: str,
+    cores: int,
+    master: str,
+    driver_host: str,
+    worker_heap: str,
+    detach: bool,
+    lifeline: bool,
+    folder: Path | None,
+) -> None:
     """Run the server until it is interrupted."""
-    options = commands.StartOptions(port, heap, cores, lifeline)
+    options = commands.StartOptions(port, heap, cores, lifeline, master, driver_host, worker_heap)
     run: Callable[..., Any] = commands.start_detached if detach else commands.start
     run(default_layout(folder), options)
 

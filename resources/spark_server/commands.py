@@ -18,12 +18,14 @@ from types import FrameType
 import click
 
 from resources.errors import ServerFailed
+from resources.ports import LOOPBACK
 from resources.spark_server import process_file
 from resources.spark_server.aot import aot_options, make_aot_cache
 from resources.spark_server.guard import Guard, writer_guard
 from resources.spark_server.jars import fetch_jars
 from resources.spark_server.jvm import find_jvm
 from resources.spark_server.layout import Layout
+from resources.spark_server.options import Workers, worker_java_options
 from resources.spark_server.server import START_SECONDS, SparkServer
 
 
@@ -33,6 +35,10 @@ class StartOptions:
     heap: str
     cores: int
     lifeline: bool
+    master: str = ""
+    """Of a cluster; empty: this machine alone."""
+    driver_host: str = LOOPBACK
+    worker_heap: str = "1g"
 
 
 def prepare(layout: Layout, *, aot: bool = True) -> None:
@@ -63,7 +69,13 @@ def start(layout: Layout, options: StartOptions) -> None:
     if running:
         raise ServerFailed(f"A server already runs here, on port {running.port}: `stop` it first, or use it.")
     jvm = find_jvm()
-    server = SparkServer(layout, jvm, options.port, heap=options.heap, cores=options.cores, extra=aot_options(layout, jvm))
+    workers = (
+        Workers(options.master, options.driver_host, options.worker_heap, layout.jars, worker_java_options(jvm))
+        if options.master
+        else None
+    )
+    extra = aot_options(layout, jvm)
+    server = SparkServer(layout, jvm, options.port, heap=options.heap, cores=options.cores, extra=extra, workers=workers)
     over = threading.Event()
 
     def end(_signal: int, _frame: FrameType | None) -> None:
@@ -101,6 +113,7 @@ def start_detached(layout: Layout, options: StartOptions) -> None:
     log = layout.server / "server.log"
     command = [sys.executable, "-m", "resources.spark_server", "start", "--port", str(options.port)]
     command += ["--folder", str(layout.server), "--heap", options.heap, "--cores", str(options.cores)]
+    command += ["--master", options.master, "--driver-host", options.driver_host, "--worker-heap", options.worker_heap]
     with log.open("wb") as output:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
     deadline = time.monotonic() + START_SECONDS

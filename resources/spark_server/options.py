@@ -6,11 +6,13 @@ Belongs here: each option and why. Not here: starting the process.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from resources.ports import LOOPBACK
 from resources.spark_server.jvm import Jvm
+from resources.spark_server.layout import HERE
 from resources.table_schema import INDEXED
 
 MAIN_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
@@ -23,6 +25,36 @@ _OPENED = (
 """The packages of java.base that Spark reaches into; the list of its launcher's JavaModuleOptions."""
 
 
+_UNSAFE_OPTIONS = ("--sun-misc-unsafe-memory-access=allow", "--enable-native-access=ALL-UNNAMED")
+"""Since Java 24."""
+
+_QUIET = ("-Xlog:disable", "-Xlog:all=error:stderr")
+"""Java warns of each adapter that its AOT cache holds under another name."""
+
+LOG_SETTINGS = HERE / "log4j2.properties"
+"""The log that holds no value."""
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The workers of a cluster: Java, this package and the folder `jars` are on each of them at the same path as here.
+
+    `master` as Spark names it (`spark://host:7077`); `driver_host` is the address at which workers reach the server; `heap` is each
+    one's -Xmx.
+    """
+
+    master: str
+    driver_host: str
+    heap: str
+    jars: Path
+    java_options: tuple[str, ...]
+
+
+def worker_java_options(jvm: Jvm) -> tuple[str, ...]:
+    """Java's own options on a worker; Spark adds its --add-opens there itself."""
+    return ("-XX:TieredStopAtLevel=1", *_QUIET, *_UNSAFE_OPTIONS) if jvm.feature >= 24 else ("-XX:TieredStopAtLevel=1", *_QUIET)
+
+
 def java_options(jvm: Jvm, heap: str, scratch: Path) -> list[str]:
     """Java's own options, without class path and AOT."""
     options = [
@@ -31,8 +63,7 @@ def java_options(jvm: Jvm, heap: str, scratch: Path) -> list[str]:
         # Only the quick compiler: a batch is small and each statement is planned anew, so the optimising one never pays back.
         # On two cores it took 54 of 110 CPU seconds; without it a first append costs 1 s of CPU instead of 10.
         "-XX:TieredStopAtLevel=1",
-        "-Xlog:disable",
-        "-Xlog:all=error:stderr",  # Java warns of each adapter that its AOT cache holds under another name
+        *_QUIET,
         "-XX:+ExitOnOutOfMemoryError",  # a wounded server answers, and fails, for hours
         f"-XX:ErrorFile={scratch}/hs_err_%p.log",
         f"-Djava.io.tmpdir={scratch}",
@@ -41,19 +72,21 @@ def java_options(jvm: Jvm, heap: str, scratch: Path) -> list[str]:
         "--add-opens=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
     ]
     if jvm.feature >= 24:
-        options += ["--sun-misc-unsafe-memory-access=allow", "--enable-native-access=ALL-UNNAMED"]
+        options += _UNSAFE_OPTIONS
     else:
         options.append("--add-opens=java.base/sun.security.action=ALL-UNNAMED")  # gone from Java 24
     return options
 
 
-def spark_settings(port: int, scratch: Path, cores: int, env: Mapping[str, str]) -> dict[str, str]:
-    """Spark's settings for a server of Delta tables on one machine."""
+def spark_settings(
+    port: int, scratch: Path, cores: int, env: Mapping[str, str], workers: Workers | None = None
+) -> dict[str, str]:
+    """Spark's settings for a server of Delta tables: on one machine, or with the `workers` of a cluster."""
     return {
         "spark.app.name": "pushlake",
-        "spark.master": f"local[{cores}]",
-        "spark.driver.host": LOOPBACK,
-        "spark.driver.bindAddress": LOOPBACK,
+        "spark.master": workers.master if workers else f"local[{cores}]",
+        "spark.driver.host": workers.driver_host if workers else LOOPBACK,
+        "spark.driver.bindAddress": workers.driver_host if workers else LOOPBACK,
         "spark.connect.grpc.binding.address": LOOPBACK,
         "spark.connect.grpc.binding.port": str(port),
         "spark.ui.enabled": "false",
@@ -63,13 +96,23 @@ def spark_settings(port: int, scratch: Path, cores: int, env: Mapping[str, str])
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.session.timeZone": "UTC",
-        **_one_machine_settings(cores),
+        **_few_tasks(cores),
+        **(_worker_settings(workers) if workers else {}),
         **_parquet_settings(),
         **_s3_settings(env),
     }
 
 
-def _one_machine_settings(cores: int) -> dict[str, str]:
+def _worker_settings(workers: Workers) -> dict[str, str]:
+    """What the processes on the workers need. Their credentials for S3 stand in their own environment, as the server's do."""
+    return {
+        "spark.executor.memory": workers.heap,
+        "spark.executor.extraClassPath": f"{workers.jars}/*",
+        "spark.executor.extraJavaOptions": " ".join([*workers.java_options, f"-Dlog4j2.configurationFile={LOG_SETTINGS}"]),
+    }
+
+
+def _few_tasks(cores: int) -> dict[str, str]:
     """Few tasks: one for what is small, and one per 16 MB of what is not.
 
     Code generation stays on, as large batches need it (200,000 rows: an append takes 3 s of CPU with it, 8 s without). Whoever

@@ -18,8 +18,8 @@ from typing import Self
 from resources.errors import ServerFailed, SetUpFailed
 from resources.ports import LOOPBACK, accepts
 from resources.spark_server.jvm import Jvm
-from resources.spark_server.layout import HERE, Layout
-from resources.spark_server.options import MAIN_CLASS, java_options, spark_settings
+from resources.spark_server.layout import Layout
+from resources.spark_server.options import LOG_SETTINGS, MAIN_CLASS, Workers, java_options, spark_settings
 
 START_SECONDS = 120.0
 STOP_SECONDS = 15.0
@@ -29,7 +29,7 @@ class SparkServer:
     """One Spark Connect server; `with SparkServer(...) as server:` stops it at the end.
 
     Parameters: `heap` is Java's -Xmx; `cores` the tasks that run at once; `env` what the JVM sees, the AWS variables
-    among them; `extra` further options of Java (the AOT training run uses them).
+    among them; `extra` further options of Java (the AOT training run uses them); `workers` of a cluster, where it has one.
     """
 
     def __init__(
@@ -43,13 +43,19 @@ class SparkServer:
         env: Mapping[str, str] | None = None,
         extra: Sequence[str] = (),
         log: Path | None = None,
+        workers: Workers | None = None,
     ) -> None:
         self._layout = layout
         self._jvm = jvm
         self.port = port
         self._heap = heap
         self._cores = cores
-        self._env = {**(os.environ if env is None else env), "SPARK_LOCAL_IP": LOOPBACK, "PYSPARK_PYTHON": sys.executable}
+        self._workers = workers
+        self._env = {
+            **(os.environ if env is None else env),
+            "SPARK_LOCAL_IP": workers.driver_host if workers else LOOPBACK,
+            "PYSPARK_PYTHON": sys.executable,
+        }
         self._extra = tuple(extra)
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -132,10 +138,10 @@ class SparkServer:
         self.stop()
 
     def _arguments(self, scratch: Path) -> list[str]:
-        settings = spark_settings(self.port, scratch, self._cores, self._env)
+        settings = spark_settings(self.port, scratch, self._cores, self._env, self._workers)
         return [
             *java_options(self._jvm, self._heap, scratch),
-            f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}",
+            f"-Dlog4j2.configurationFile={LOG_SETTINGS}",
             *(f"-D{name}={value}" for name, value in settings.items()),
             *self._extra,
             *("-cp", os.pathsep.join(map(str, self._layout.class_path()))),

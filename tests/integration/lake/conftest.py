@@ -2,7 +2,8 @@
 
 Belongs here: what the lake's tests share. Not here: events (tests/unit/lake/make_events.py).
 
-A lake of three entities, in a local folder: making a table costs a second, and nothing here depends on how many there are.
+A lake of three entities, in a local folder: making a table costs a second, and nothing here depends on how many there are. On a cluster
+(PUSHLAKE_TEST_CLUSTER=1) it is in S3.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ from lake_assets.transforms.fields import Rules
 from lake_assets.transforms.rules import rules_of
 from publisher.contracts import Contract, load_contracts
 from publisher.contracts.history import signed_versions
+from resources.aws import bucket_and_prefix
 from resources.landing import Landing
 from resources.notifications import Notifications
 from resources.spark import close_session, open_session
 from resources.tables import LakeTables
+from tests.fixtures.cluster import WANTED
 from tests.fixtures.spark import SparkTestServer
 
 ENTITIES = ("customers", "creditors", "debts")
@@ -93,11 +96,16 @@ def lake(
     """An empty lake with all its tables."""
     names = provision(cloud.environment(), prefix=f"t{secrets.token_hex(5)}-", shards=1)
     session = open_session(spark_server.remote)
-    folder = tmp_path_factory.mktemp("lake") / "lake"
-    shutil.copytree(empty_lake, folder)  # Delta's paths are relative
-    uri = folder.as_uri()
-    tables = LakeTables(session, uri)
     s3 = cloud.client("s3")
+    if WANTED:  # a cluster's workers share no folder with its server
+        uri = names["LAKE_URI"]
+        for file in filter(Path.is_file, empty_lake.rglob("*")):  # Delta's paths are relative
+            s3.upload_file(str(file), bucket_and_prefix(uri)[0], str(file.relative_to(empty_lake)))
+    else:
+        folder = tmp_path_factory.mktemp("lake") / "lake"
+        shutil.copytree(empty_lake, folder)
+        uri = folder.as_uri()
+    tables = LakeTables(session, uri)
     queue = Notifications(names["LANDED_QUEUE_URL"], cloud.client("sqs"))
     yield Lake(spark_server.remote, uri, tables, Landing(names["LANDING_URI"], s3), queue, s3)
     close_session(session)

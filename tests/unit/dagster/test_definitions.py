@@ -41,7 +41,7 @@ def test_the_assets_are_these(definitions: dg.Definitions) -> None:
 def test_the_checks_are_these_and_those_that_hold_back_are_blocking(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     blocking = {(node.key.asset_key.to_user_string(), node.key.name): node.blocking for node in graph.asset_check_nodes}
-    expected = {("bronze/quarantine", "conservation"): True}
+    expected = {("bronze/quarantine", "conservation"): True, ("raw/objects", "notified"): False}
     for entity in ENTITIES:
         expected |= {
             (f"silver/{entity}", "one_content"): True,

@@ -30,6 +30,7 @@ from tests.unit.docs.pages import ROOT, blocks, code, page, rows, section
 from tests.unit.docs.reads import names_read
 
 PAGE = page("runbook.md")
+SERVER = {f"PUSHLAKE_SPARK_{name}" for name in ("HEAP", "CORES", "DRIVER_HOST", "WORKER_HEAP")}
 OF_AWS = {"AWS_SESSION_TOKEN"}
 """Read by AWS's own libraries alone."""
 
@@ -149,9 +150,9 @@ def test_the_defaults_of_variables_are_those_of_the_code() -> None:
     }
     settings = Settings.read({})
     server = import_module("resources.spark_server.__main__").cli.commands["start"]
-    spark = {option.envvar: str(option.default) for option in server.params if option.envvar}
+    spark = {option.envvar: str(option.default) for option in server.params if option.envvar and option.default}
 
-    assert spark == {name: said[name] for name in ("PUSHLAKE_SPARK_HEAP", "PUSHLAKE_SPARK_CORES")}
+    assert spark == {name: said[name] for name in SERVER}
     assert said["LAKE_CADENCE"] == DEFAULT_CADENCE
     assert said["CONTRACTS_DIR"] == str(settings.contracts_dir)
     assert said["PUBLISHER_DATA_KEY_SECRET"] == settings.data_key_secret

@@ -11,7 +11,7 @@ from resources.errors import SetUpFailed
 from resources.spark_server import aot, jvm, process_file
 from resources.spark_server.jvm import Jvm, find_jvm
 from resources.spark_server.layout import Layout
-from resources.spark_server.options import java_options, spark_settings
+from resources.spark_server.options import Workers, java_options, spark_settings, worker_java_options
 
 ENVIRONMENT = {
     "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
@@ -79,6 +79,21 @@ def test_credentials_are_in_no_argument_and_no_setting(tmp_path: Path) -> None:
     assert "the-key-id" not in arguments
     assert settings["spark.hadoop.fs.s3a.endpoint"] == "http://127.0.0.1:4566"
     assert settings["spark.hadoop.fs.s3a.connection.ssl.enabled"] == "false"
+
+
+def test_workers_of_a_cluster_get_jars_and_the_log_without_values_and_no_credentials(tmp_path: Path) -> None:
+    jvm = Jvm(Path("java"), 25, "25")
+    workers = Workers("spark://master:7077", "10.0.0.5", "3g", tmp_path / "jars", worker_java_options(jvm))
+    settings = spark_settings(15002, tmp_path, 8, ENVIRONMENT, workers)
+    assert settings["spark.master"] == "spark://master:7077"
+    assert (settings["spark.driver.host"], settings["spark.connect.grpc.binding.address"]) == ("10.0.0.5", "127.0.0.1")
+    assert settings["spark.executor.extraClassPath"] == f"{tmp_path}/jars/*"
+    on_workers = settings["spark.executor.extraJavaOptions"].split()
+    assert [name for name in on_workers if name.endswith("resources/spark_server/log4j2.properties")]
+    assert "--sun-misc-unsafe-memory-access=allow" in on_workers
+    assert "--sun-misc-unsafe-memory-access=allow" not in worker_java_options(Jvm(Path("java"), 17, "17"))
+    assert not [value for value in settings.values() if "the-secret" in value or "the-key-id" in value]
+    assert not [name for name in spark_settings(15002, tmp_path, 2, ENVIRONMENT) if name.startswith("spark.executor")]
 
 
 def test_without_an_endpoint_the_real_s3_is_meant(tmp_path: Path) -> None:
