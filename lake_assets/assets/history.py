@@ -65,6 +65,7 @@ def history_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
                             "rows changed": result.updated,
                             "from batch": result.behind + 1,
                             "up to batch": result.upto_batch,
+                            "batches loaded again": result.again,
                         },
                     )
 
@@ -72,4 +73,4 @@ def history_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
 
 
 def _moved(result: HistoryResult) -> bool:
-    return result.upto_batch > result.behind
+    return result.upto_batch > result.behind or result.again > 0
