@@ -87,7 +87,7 @@ def pending_batches(tables: LakeTables) -> list[int]:
 def oldest_waiting(tables: LakeTables) -> Batch | None:
     """The oldest batch that has not come through silver, with its objects, in one look; None when none waits."""
     with interpreted(tables.spark):
-        known = progress.some(tables, FINISHED, generation.NAME)
+        known = progress.find_some(tables, (FINISHED, generation.NAME))
         behind = known[FINISHED].position or 0 if FINISHED in known else 0
         closed = tables.read("ops", "batches").where(sf.col("_batch") > behind).select("_batch")
         waiting = tables.read("ops", "objects").where(sf.col("_batch") > behind).join(closed, "_batch", "left_anti")

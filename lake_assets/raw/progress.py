@@ -66,14 +66,9 @@ def find_some(tables: LakeTables, names: Iterable[str]) -> dict[str, Progress]:
 
 def read(tables: LakeTables, name: str) -> Progress | None:
     """One process' progress, or None before its first step."""
-    return some(tables, name).get(name)
-
-
-def some(tables: LakeTables, *names: str) -> dict[str, Progress]:
-    """The progress of these processes, in one look; one that has not begun is not among them."""
     with spark_errors("reading the progress"):
-        rows = tables.read("ops", NAME).where(sf.col("name").isin(*names)).select(*_columns()).collect()
-    return {row.name: _progress(row) for row in rows}
+        rows = tables.read("ops", NAME).where(sf.col("name") == name).select(*_columns()).collect()
+    return _progress(rows[0]) if rows else None
 
 
 def write(

@@ -68,7 +68,7 @@ class _Behind:
     @classmethod
     def read(cls, tables: LakeTables, entity: str) -> _Behind:
         name = history_progress(entity)
-        known = progress.some(tables, name, REPLAYED, generations.NAME)
+        known = progress.find_some(tables, (name, REPLAYED, generations.NAME))
         batch, before = (known[name].position or 0, int(known[name].note or 0)) if name in known else (0, 0)
         replayed = read_replayed(known.get(REPLAYED))
         again = frozenset(each for each, number in replayed.items() if number > before)
