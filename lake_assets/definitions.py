@@ -9,6 +9,7 @@ from lake_assets.assets.gold import gold_assets
 from lake_assets.assets.history import history_assets
 from lake_assets.assets.ingest import ingest_assets
 from lake_assets.assets.platform import platform_assets
+from lake_assets.assets.replay import expiry_job, expiry_schedule, hours_asset, quarantine_check, replay_job, rollback_job
 from lake_assets.automation import DEFAULT_CADENCE, automation_sensor
 from lake_assets.catalog import Catalog
 from lake_assets.jobs import ingest_job, refresh_job
@@ -27,18 +28,20 @@ def defs() -> dg.Definitions:
     catalog = Catalog.load()
     cron = cadence(DEFAULT_CADENCE)
     completeness = completeness_checks(catalog, cron)
-    ingest, refresh = ingest_job(completeness), refresh_job(completeness)
+    quarantine, expiry = quarantine_check(cron), expiry_job()
+    ingest, refresh = ingest_job(completeness, quarantine), refresh_job(completeness)
     return dg.Definitions(
         assets=[
             *platform_assets(catalog),
             *ingest_assets(catalog),
+            hours_asset(catalog),
             history_assets(catalog, cron),
             gold_assets(catalog, cron),
         ],
-        asset_checks=[completeness],
-        jobs=[ingest, refresh],
+        asset_checks=[completeness, quarantine],
+        jobs=[ingest, refresh, replay_job(catalog), rollback_job(catalog), expiry],
         sensors=[landed_sensor(ingest), automation_sensor()],
-        schedules=listing_schedules(ingest),
+        schedules=[*listing_schedules(ingest), expiry_schedule(expiry)],
         resources={
             "lake": LakeResource(spark=SparkConnectResource()),
             "landing": LandingResource(),

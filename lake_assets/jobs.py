@@ -8,6 +8,12 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from lake_assets.catalog import GROUPS
 
 INGEST = "ingest"
+LANE = {"pushlake/lane": "ingest"}
+"""Runs that write what ingest writes: one at a time."""
+
+HOURS = dg.AssetKey(["raw", "hours"])
+"""Hours that are loaded again: partitioned, and in no job but its own backfills."""
+
 INGEST_TAGS = {"dagster/max_runtime": "1800"}
 """A machine that went down leaves its run as started, and none would follow: after half an hour it counts as failed."""
 
@@ -15,12 +21,13 @@ GOES_ON = {"pushlake/goes_on": "true"}
 """A run has this tag when it ended with batches perhaps still waiting: nothing that lands will tell of those."""
 
 
-def ingest_job(completeness: dg.AssetChecksDefinition) -> UnresolvedAssetJobDefinition:
-    """From landed objects to silver, a few batches a run."""
+def ingest_job(completeness: dg.AssetChecksDefinition, others: dg.AssetChecksDefinition) -> UnresolvedAssetJobDefinition:
+    """From landed objects to silver, a few batches a run; without the checks that have a cadence."""
     return dg.define_asset_job(
         INGEST,
         selection=(dg.AssetSelection.groups(GROUPS["raw"], GROUPS["bronze"]) | _silver_current())
-        - dg.AssetSelection.checks(*completeness.check_keys),
+        - dg.AssetSelection.assets(HOURS)
+        - dg.AssetSelection.checks(*completeness.check_keys, *others.check_keys),
         description="What has landed, from raw objects through bronze to silver: up to four batches.",
         tags=INGEST_TAGS,
     )

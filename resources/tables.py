@@ -57,8 +57,10 @@ class LakeTables:
         """The table as SQL names it, for FROM and JOIN."""
         return f"delta.{quoted(self.path(layer, name))}"
 
-    def read(self, layer: str, name: str) -> DataFrame:
-        return self.spark.read.format("delta").load(self.path(layer, name))
+    def read(self, layer: str, name: str, version: int | None = None) -> DataFrame:
+        """The table as it is, or as it was in a version."""
+        reader = self.spark.read.format("delta")
+        return (reader if version is None else reader.option("versionAsOf", version)).load(self.path(layer, name))
 
     def schema(self, layer: str, name: str) -> StructType | None:
         """The table's schema, or None where there is no table."""
@@ -172,6 +174,15 @@ class LakeTables:
         if not rows:
             return MergeCounts(0, 0, 0)
         return MergeCounts(rows[0].num_updated_rows, rows[0].num_deleted_rows, rows[0].num_inserted_rows)
+
+    def restore(self, layer: str, name: str, version: int) -> None:
+        """Makes the table what it was in a version, its columns included. Repeated, it changes nothing.
+
+        It does not take transaction ids back: what is to be written once more needs another generation. It fails when VACUUM has
+        removed files of that version.
+        """
+        with spark_errors(f"restoring {layer}/{name} to version {version}"):
+            self.spark.sql(f"RESTORE TABLE {self.sql_name(layer, name)} TO VERSION AS OF {int(version)}").collect()
 
     def version(self, layer: str, name: str) -> int:
         """The number of the table's last commit."""

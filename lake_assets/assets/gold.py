@@ -17,10 +17,13 @@ from lake_assets.gold.model import GoldTable
 from lake_assets.gold.refreshes import check_refreshes
 from lake_assets.guard import without_values
 from lake_assets.metadata import preview
-from lake_assets.raw import alone
+from lake_assets.raw import alone, generation
 from lake_assets.raw.session import interpreted
+from lake_assets.replay.checkpoints import GOLD, record
+from lake_assets.replay.lanes import gold_tables
 from lake_assets.runs import kept_out
-from lake_assets.silver.rekey import exchanging
+from lake_assets.silver.rekey import exchanging, present_key
+from resources.delta_log import DeltaLogs
 from resources.lake import LakeResource
 from resources.tables import LakeTables
 
@@ -59,7 +62,8 @@ def gold_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
     @without_values
     def gold(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         with lake.tables(f"gold/{context.run.run_id}") as tables:
-            if kept_out(context, alone.look(tables)):
+            known = alone.look(tables, generation.NAME)
+            if kept_out(context, known):
                 return
             if exchanging(tables, catalog.contracts.values()):
                 context.log.info("gold waits: silver changes over to the new pseudonym key")
@@ -88,6 +92,13 @@ def gold_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
                     )
                     if verdict is not None:
                         yield verdict
+        if len(wanted) == len(catalog.gold):
+            with lake.tables(f"checkpoint/{context.run.run_id}") as tables:
+                record(
+                    tables, DeltaLogs(tables.lake_uri), GOLD, gold_tables(catalog.gold), upto_batch=None,
+                    generation=generation.loading(known.get(generation.NAME)),
+                    key_version=present_key(tables, catalog.contracts.values()),
+                )  # fmt: skip
 
     return gold
 

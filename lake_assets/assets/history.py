@@ -11,12 +11,15 @@ import dagster as dg
 from lake_assets.automation import on_cadence
 from lake_assets.catalog import Catalog
 from lake_assets.guard import without_values
-from lake_assets.raw import alone
+from lake_assets.raw import alone, generation
 from lake_assets.raw.batches import finished_below
+from lake_assets.replay.checkpoints import HISTORY, record
+from lake_assets.replay.lanes import history_tables
 from lake_assets.runs import kept_out
 from lake_assets.silver.history import HistoryResult, update_history
-from lake_assets.silver.rekey import waits
+from lake_assets.silver.rekey import present_key, waits
 from lake_assets.transforms import schemas
+from resources.delta_log import DeltaLogs
 from resources.lake import LakeResource
 from resources.spark import spark_errors
 
@@ -45,7 +48,8 @@ def history_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
     def history(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[None]]:
         wanted = [e for e in catalog.contracts if dg.AssetKey(["silver", f"{e}_history"]) in context.selected_asset_keys]
         with lake.tables(f"history/{context.run.run_id}") as tables:
-            if kept_out(context, alone.look(tables)):
+            known = alone.look(tables, generation.NAME)
+            if kept_out(context, known):
                 return
             if waits(tables, catalog.contracts.values()):
                 context.log.info("history waits: silver has not changed over to the new pseudonym key yet")
@@ -58,9 +62,11 @@ def history_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
                 with spark_errors(f"counting the history of {entity}"):  # Delta's log knows the number
                     return result, tables.read("silver", f"{entity}_history").count() if _moved(result) else 0
 
+        moved = False
         with ThreadPoolExecutor(THREADS) as pool:
             for result, rows in pool.map(update, wanted):
                 if _moved(result):
+                    moved = True
                     yield dg.MaterializeResult(
                         asset_key=["silver", f"{result.entity}_history"],
                         metadata={
@@ -69,11 +75,20 @@ def history_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
                             "rows changed": result.updated,
                             "from batch": result.behind + 1,
                             "up to batch": result.upto_batch,
+                            "batches loaded again": result.again,
                         },
                     )
+
+        if moved and len(wanted) == len(catalog.contracts):  # a run of some entities leaves the others behind: no set
+            with lake.tables(f"checkpoint/{context.run.run_id}") as tables:
+                record(
+                    tables, DeltaLogs(tables.lake_uri), HISTORY, history_tables(catalog.contracts), upto_batch=upto,
+                    generation=generation.loading(known.get(generation.NAME)),
+                    key_version=present_key(tables, catalog.contracts.values()),
+                )  # fmt: skip
 
     return history
 
 
 def _moved(result: HistoryResult) -> bool:
-    return result.upto_batch > result.behind
+    return result.upto_batch > result.behind or result.again > 0

@@ -24,7 +24,7 @@ from lake_assets.assets.ingest_events import (
     risk_events,
     silver_events,
 )
-from lake_assets.assets.one_batch import Done, take_through
+from lake_assets.assets.one_batch import Done, leave_checkpoint, take_through
 from lake_assets.bronze.conflicts import open_conflicts
 from lake_assets.bronze.reports import RiskReport, reports_of
 from lake_assets.catalog import Catalog
@@ -162,6 +162,8 @@ def _batch(catalog: Catalog) -> dg.AssetsDefinition:
             else:
                 context.instance.add_run_tags(context.run.run_id, GOES_ON)
             with lake.tables(f"conflicts/{context.run.run_id}") as tables:
+                if done.whole:
+                    leave_checkpoint(context, tables, catalog, done)
                 conflicts = open_conflicts(tables)
                 if reporting := [each.batch for each in done.bronze if "risk" in each.told]:
                     reports = reports_of(tables, reporting)

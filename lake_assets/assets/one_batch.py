@@ -8,15 +8,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import dagster as dg
+
 from lake_assets.bronze.conflicts import remember_conflicts
 from lake_assets.bronze.load import BronzeResult, load_batch
+from lake_assets.catalog import Catalog
 from lake_assets.metadata import Stopwatch
 from lake_assets.raw.batches import Batch, advance, finish_batch
+from lake_assets.replay.again import left_behind
+from lake_assets.replay.checkpoints import INGEST, record
+from lake_assets.replay.lanes import ingest_tables
 from lake_assets.silver.current import SilverResult, merge_entities, merge_tombstones
+from lake_assets.silver.rekey import present_key
 from lake_assets.transforms.fields import Rules
 from publisher.contracts import Contract
+from resources.delta_log import DeltaLogs
 from resources.lake import LakeResource
 from resources.landing import Landing
+from resources.tables import LakeTables
 
 
 @dataclass
@@ -25,10 +34,16 @@ class Done:
 
     bronze: list[BronzeResult] = field(default_factory=list)
     silver: list[dict[str, SilverResult]] = field(default_factory=list)
+    generation: int = 0
 
     @property
     def conserved(self) -> bool:
         return all(each.conservation.holds for each in self.bronze)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the tables hold whole batches only: something was done, and nothing was left half way."""
+        return bool(self.bronze) and self.conserved and len(self.silver) == len(self.bronze)
 
 
 def take_through(
@@ -64,5 +79,20 @@ def take_through(
             clock.lap("silver")
         finish_batch(tables, batch, bronze.counts)
         advance(tables)
+        done.generation = batch.generation
         clock.lap("closing")
     return clock
+
+
+def leave_checkpoint(context: dg.AssetExecutionContext, tables: LakeTables, catalog: Catalog, done: Done) -> None:
+    """Writes down which versions the tables have now, all batches of the run being in silver."""
+    clock = Stopwatch()
+    if left_behind(tables):
+        context.log.info("no checkpoint: a replay died half way, and the next one mends it")
+        return
+    number = record(
+        tables, DeltaLogs(tables.lake_uri), INGEST, ingest_tables(catalog.contracts), upto_batch=done.bronze[-1].batch,
+        generation=done.generation, key_version=present_key(tables, catalog.contracts.values()),
+    )  # fmt: skip
+    clock.lap("checkpoint")
+    context.log.info("checkpoint %s; seconds: %s", number, clock)

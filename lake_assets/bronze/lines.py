@@ -35,7 +35,7 @@ MAX_KEY = 1024
 class Lines:
     """The lines of the objects that are whole: `frame(object, line, entity, canonical, seq)`, cached.
 
-    `accepted` and `spans` are of the canonical ones. `earlier` is what the tables hold of objects that are there no more.
+    `accepted` and `spans` are of the canonical ones. `earlier` is what the tables hold of objects that are there no more, `kept`.
     """
 
     frame: DataFrame
@@ -44,6 +44,7 @@ class Lines:
     spans: dict[str, Span]
     unclear_bytes: int
     earlier: Counter[str]
+    kept: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,8 @@ def read_lines(tables: LakeTables, landing: Landing, rules: Rules, batch: Batch)
                 accepted[kind.entity] += kind.lines
                 spans = widened(spans, {kind.entity: (kind.low, kind.high)})
         unclear_bytes = sum(kind.size for kind in kinds if kind.object in kept and not kind.canonical)
-        bad, earlier = _loaded_before(tables, rules, batch, bad)
-        yield Lines(whole, bad, accepted, spans, unclear_bytes, earlier)
+        bad, earlier, loaded = _loaded_before(tables, rules, batch, bad)
+        yield Lines(whole, bad, accepted, spans, unclear_bytes, earlier, loaded)
     finally:
         if frame is not None:
             frame.unpersist()
@@ -129,21 +130,23 @@ def _read(tables: LakeTables, landing: Landing, rules: Rules, objects: Iterable[
         raise
 
 
-def _loaded_before(tables: LakeTables, rules: Rules, batch: Batch, bad: list[BadObject]) -> tuple[list[BadObject], Counter[str]]:
-    """Takes from the bad objects those that were whole when an earlier try wrote their rows; how many rows, by table.
+def _loaded_before(
+    tables: LakeTables, rules: Rules, batch: Batch, bad: list[BadObject]
+) -> tuple[list[BadObject], Counter[str], frozenset[str]]:
+    """Takes from the bad objects those that were whole when an earlier try wrote their rows; how many rows, by table, and which objects.
 
     If that try died between two tables, what it had not written is lost with the object: then its range's manifest does not agree.
     """
     changed = {found.object.key for found in bad if found.reason in (GONE, OVERWRITTEN)}
     if not changed:
-        return bad, Counter()
+        return bad, Counter(), frozenset()
     held = held_by_object(tables, batch.number, [entity for entity in rules if entity not in TOLD])
     # A single row of quarantine may tell of the object itself, which then was as bad before.
     loaded = {key for key in changed & held.keys() if held[key] - Counter(quarantine=1)}
     earlier: Counter[str] = Counter()
     for key in loaded:
         earlier.update(held[key])
-    return [found for found in bad if found.object.key not in loaded], earlier
+    return [found for found in bad if found.object.key not in loaded], earlier, frozenset(loaded)
 
 
 @contextmanager

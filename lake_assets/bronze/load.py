@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
-from lake_assets.bronze.conservation import Conservation, count_batch, widened
+from lake_assets.bronze.again import Again
+from lake_assets.bronze.conservation import Conservation, count_batch, held_by_object, widened
 from lake_assets.bronze.lines import judge_unclear, read_lines
 from lake_assets.bronze.objects import BadObject
 from lake_assets.raw.batches import Batch, Counts
@@ -27,6 +29,7 @@ from lake_assets.transforms.rules import TOLD
 from resources.landing import Landing
 from resources.tables import LakeTables
 
+Writer = Callable[[str, str, DataFrame], Callable[[], None]]
 THREADS = 4
 FEW_BYTES = 8 << 20
 
@@ -53,19 +56,30 @@ class BronzeResult:
 
 
 def load_batch(
-    tables: LakeTables, landing: Landing, rules: Rules, batch: Batch, *, threads: int = THREADS, few_bytes: int = FEW_BYTES
+    tables: LakeTables,
+    landing: Landing,
+    rules: Rules,
+    batch: Batch,
+    *,
+    threads: int = THREADS,
+    few_bytes: int = FEW_BYTES,
+    again: bool = False,
 ) -> BronzeResult:
     """Loads a batch: accepted events into bronze, manifests and risk reports into `ops`, all else into quarantine, one row each.
 
     Up to `few_bytes` of lines that are not canonical are judged in this process, more in Spark's workers. Repeated, it changes
-    nothing. Nothing in an object stops it; it raises SparkFailed when Spark itself fails.
+    nothing; `again`, it puts what the objects say now in the place of what the tables hold of it, and raises ReplayWouldLose before it
+    writes. Nothing in an object stops it; it raises SparkFailed when Spark itself fails.
     """
     with interpreted(tables.spark, small=batch.size_bytes < SMALL_BYTES):
-        return _load(tables, landing, rules, batch, threads, few_bytes)
+        return _load(tables, landing, rules, batch, threads, few_bytes, again)
 
 
-def _load(tables: LakeTables, landing: Landing, rules: Rules, batch: Batch, threads: int, few_bytes: int) -> BronzeResult:
+def _load(
+    tables: LakeTables, landing: Landing, rules: Rules, batch: Batch, threads: int, few_bytes: int, again: bool
+) -> BronzeResult:
     asked = landing.calls.copy()
+    entities = [entity for entity in rules if entity not in TOLD]
     with read_lines(tables, landing, rules, batch) as lines, judge_unclear(lines, rules, few_bytes) as strict:
         accepted = lines.accepted + strict.accepted
         refused = strict.refused + Counter(bad.reason for bad in lines.bad)
@@ -76,16 +90,21 @@ def _load(tables: LakeTables, landing: Landing, rules: Rules, batch: Batch, thre
                 return fast
             return fast.union(strict.rows.where("reason IS NULL").where(sf.col("entity") == entity).select("object", "line"))
 
+        write: Writer = partial(_append, tables, batch)
+        replacing = None
+        if again:
+            replacing = Again(tables, batch, held_by_object(tables, batch.number, entities), lines.kept)
+            replacing.refuse_loss(accepted, of)
+            write = replacing.write
         jobs: list[Callable[[], None]] = []
         for entity in accepted:
             if entity in TOLD:
-                jobs.append(_append(tables, batch, "ops", TOLD[entity], typed_records(of(entity), rules[entity], batch.number)))
+                jobs.append(write("ops", TOLD[entity], typed_records(of(entity), rules[entity], batch.number)))
             else:
-                jobs.append(_append(tables, batch, "bronze", entity, typed_events(of(entity), rules[entity], batch.number)))
+                jobs.append(write("bronze", entity, typed_events(of(entity), rules[entity], batch.number)))
         if refused:
-            jobs.append(_append(tables, batch, "ops", "quarantine", _quarantine(tables, strict.rows, lines.bad, batch)))
-        _run(jobs, threads)
-    entities = [entity for entity in rules if entity not in TOLD]
+            jobs.append(write("ops", "quarantine", _quarantine(tables, strict.rows, lines.bad, batch)))
+        _run(jobs + (replacing.rest() if replacing else []), threads)
     read = accepted.total() + refused.total() + lines.earlier.total()
     conservation = count_batch(tables, batch.number, read, entities, widened(lines.spans, strict.spans))
     return BronzeResult(

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pyspark.sql import Row
 from pyspark.sql import functions as sf
 
-from lake_assets.raw import progress
+from lake_assets.raw import generation, progress
 from lake_assets.raw.session import interpreted
 from lake_assets.transforms import schemas
 from resources.spark import spark_errors
@@ -55,18 +55,21 @@ class Counts:
     conserved: bool
 
 
-def read_batch(tables: LakeTables, number: int, generation: int = 0) -> Batch:
-    """The batch with its objects, in the order of their names. Raises LookupError for one that the ledger does not have."""
+def read_batch(tables: LakeTables, number: int, under: int = 0) -> Batch:
+    """The batch with its objects, in the order of their names, to be written `under` a generation.
+
+    Raises LookupError for one that the ledger does not have.
+    """
     with interpreted(tables.spark), spark_errors(f"reading batch {number}"):
         rows = tables.read("ops", "objects").where(sf.col("_batch") == number).collect()
     if not rows:
         raise LookupError(f"the ledger has no batch {number}")
-    return _batch(number, rows, generation)
+    return _batch(number, rows, under)
 
 
-def _batch(number: int, rows: Iterable[Row], generation: int) -> Batch:
+def _batch(number: int, rows: Iterable[Row], under: int) -> Batch:
     objects = sorted((RawObject(row.object, row.etag, row.size_bytes) for row in rows), key=lambda o: (o.key, o.etag))
-    return Batch(number, tuple(objects), generation)
+    return Batch(number, tuple(objects), under)
 
 
 def pending_batches(tables: LakeTables) -> list[int]:
@@ -84,13 +87,14 @@ def pending_batches(tables: LakeTables) -> list[int]:
 def oldest_waiting(tables: LakeTables) -> Batch | None:
     """The oldest batch that has not come through silver, with its objects, in one look; None when none waits."""
     with interpreted(tables.spark):
-        behind = finished_below(tables)
+        known = progress.find_some(tables, (FINISHED, generation.NAME))
+        behind = known[FINISHED].position or 0 if FINISHED in known else 0
         closed = tables.read("ops", "batches").where(sf.col("_batch") > behind).select("_batch")
         waiting = tables.read("ops", "objects").where(sf.col("_batch") > behind).join(closed, "_batch", "left_anti")
         oldest = waiting.groupBy("_batch").agg(sf.collect_list(sf.struct("object", "etag", "size_bytes")).alias("objects"))
         with spark_errors("looking for the oldest batch"):
             rows = oldest.orderBy("_batch").limit(1).collect()
-    return _batch(rows[0]._batch, rows[0].objects, 0) if rows else None
+    return _batch(rows[0]._batch, rows[0].objects, generation.loading(known.get(generation.NAME))) if rows else None
 
 
 def finished_below(tables: LakeTables) -> int:
@@ -99,15 +103,19 @@ def finished_below(tables: LakeTables) -> int:
     return known.position or 0 if known else 0
 
 
-def finish_batch(tables: LakeTables, batch: Batch, counts: Counts) -> None:
-    """Closes a batch that is in silver. Repeated, it changes nothing."""
+def finish_batch(tables: LakeTables, batch: Batch, counts: Counts, *, first: datetime | None = None) -> None:
+    """Closes a batch that is in silver. Repeated, it changes nothing.
+
+    A batch that is loaded again was `first` finished then: its row is replaced, and the time stays.
+    """
     row = (
         batch.number, len(batch.objects), batch.size_bytes, counts.read, counts.bronze, counts.manifests,
-        counts.quarantined, counts.conserved, datetime.now(UTC),
+        counts.quarantined, counts.conserved, first or datetime.now(UTC),
     )  # fmt: skip
     frame = tables.spark.createDataFrame([row], schemas.struct(schemas.BATCHES)).coalesce(1)
     with interpreted(tables.spark):
-        tables.append("ops", "batches", frame, batch=batch.number, generation=batch.generation)
+        write = tables.append if first is None else tables.replace_batch
+        write("ops", "batches", frame, batch=batch.number, generation=batch.generation)
 
 
 def advance(tables: LakeTables) -> int:

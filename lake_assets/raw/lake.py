@@ -47,6 +47,7 @@ OPS = (
     Table("ops", "contracts", schemas.CONTRACTS),
     Table("ops", "conflicts", schemas.CONFLICTS),
     Table("ops", "completeness", schemas.COMPLETENESS, statistics=("seq_from", "seq_to")),
+    Table("ops", "checkpoints", schemas.CHECKPOINTS, statistics=("checkpoint",)),
 )
 
 

@@ -12,10 +12,9 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from lake_assets.guard import without_values
-from lake_assets.jobs import GOES_ON
+from lake_assets.jobs import GOES_ON, LANE
 from resources.notifications import NotificationsResource
 
-LANE = {"pushlake/lane": "ingest"}
 LONGEST_PAUSE_SECONDS = 300.0
 LOOK_SECONDS, PAUSE_SECONDS = 4.0, 0.5
 IngestJob = UnresolvedAssetJobDefinition

@@ -44,16 +44,21 @@ class SilverResult:
     conflicts: int
 
 
-def merge_tombstones(tables: LakeTables, contents: dict[str, BatchContents], batch: int, *, generation: int = 0) -> int:
+def merge_tombstones(
+    tables: LakeTables, contents: dict[str, BatchContents], batch: int, *, generation: int = 0, again: bool = False
+) -> int:
     """Remembers the batch's deletes, before any entity is merged; how many deletes there were.
 
-    Appended, not merged: a key that is deleted again gets another row, and of its rows the last holds.
+    Appended, not merged: a key that is deleted again gets another row, and of its rows the last holds. Of a batch that is loaded `again` only
+    those that are not there.
     """
     deleting = {entity: found.deletes for entity, found in contents.items() if found.deletes}
     if not deleting:
         return 0
     first, *others = (tombstones(_events(tables, entity, batch), entity) for entity in deleting)
     buried = reduce(DataFrame.union, others, first)
+    if again:
+        buried = buried.join(tables.read("ops", "tombstones"), ["entity", "key", "seq", "contract", "digest"], "left_anti")
     with interpreted(tables.spark, small=sum(deleting.values()) < SMALL_EVENTS):
         tables.append("ops", "tombstones", buried.coalesce(1), batch=batch, generation=generation)
     return sum(deleting.values())

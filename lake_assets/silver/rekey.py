@@ -12,17 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import reduce
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
 from lake_assets.raw import progress
+from lake_assets.silver.anew import bury_anew, write_anew
 from lake_assets.silver.current import OpenTables
-from lake_assets.silver.history import NEEDED, history_progress
-from lake_assets.transforms import schemas
-from lake_assets.transforms.scd2 import spans
-from lake_assets.transforms.winners import is_delete, tombstones, winners
 from publisher.contracts import Contract
 from publisher.wire import EPOCH_BITS
 from resources.spark import spark_errors
@@ -50,6 +46,11 @@ def waits(tables: LakeTables, contracts: Iterable[Contract]) -> bool:
     return wanted > 1 and _known(tables) < wanted
 
 
+def present_key(tables: LakeTables, contracts: Iterable[Contract]) -> int:
+    """The version of the key that silver's codes are under now. Free of cost as long as there has been one key only."""
+    return 1 if key_of(contracts) == 1 else _known(tables)
+
+
 def exchanging(tables: LakeTables, contracts: Iterable[Contract]) -> bool:
     """Whether some of silver's tables may be of one key and some of another: a moment, or until the next run where one has died."""
     if key_of(contracts) == 1:
@@ -71,34 +72,22 @@ def exchange(open_tables: OpenTables, contracts: Sequence[Contract], upto_batch:
 
     def write(contract: Contract) -> tuple[str, int]:
         with open_tables(f"rekey/{contract.entity}/{upto_batch}") as tables:
-            return contract.entity, _write(tables, contract, _events(tables, contract.entity, first, upto_batch), upto_batch)
+            return contract.entity, write_anew(tables, contract, _events(tables, contract.entity, first, upto_batch), upto_batch)
 
     with open_tables(f"rekey/{upto_batch}") as tables:
-        first = _first_position(tables, key_of(contracts))
-        buried = [tombstones(_events(tables, c.entity, first, upto_batch), c.entity) for c in contracts]
-        tables.overwrite("ops", "tombstones", reduce(DataFrame.union, buried).coalesce(1))
+        first = first_position(tables, key_of(contracts))
+        bury_anew(tables, {c.entity: _events(tables, c.entity, first, upto_batch) for c in contracts})
         with ThreadPoolExecutor(THREADS) as pool:
             rows = dict(pool.map(write, contracts))
         progress.write(tables, NAME, position=key_of(contracts))
     return rows
 
 
-def _write(tables: LakeTables, contract: Contract, events: DataFrame, upto_batch: int) -> int:
-    entity = contract.entity
-    current = winners(events, "_key").where(~is_delete()).select(*(name for name, *_ in schemas.silver(contract)))
-    tables.overwrite("silver", entity, current)
-    needed = [name for name, *_ in schemas.record(contract)] + list(NEEDED)
-    history = spans(events.select(*needed), [name for name, *_ in schemas.history(contract)])
-    tables.overwrite("silver", f"{entity}_history", history)
-    progress.write(tables, history_progress(entity), position=upto_batch)
-    return int(tables.read("silver", entity).count())
-
-
 def _events(tables: LakeTables, entity: str, first: int, upto_batch: int) -> DataFrame:
     return tables.read("bronze", entity).where((sf.col("_seq") >= first) & (sf.col("_batch") <= upto_batch))
 
 
-def _first_position(tables: LakeTables, key_version: int) -> int:
+def first_position(tables: LakeTables, key_version: int) -> int:
     """Where the epoch of the key begins: a key changes with an epoch, and manifests say under which their range was made."""
     with spark_errors("looking for the epoch of the pseudonym key"):
         (row,) = (

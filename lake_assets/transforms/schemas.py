@@ -155,6 +155,16 @@ COMPLETENESS: Columns = [
     ("closed_at", "timestamp", "When the platform had sent all of it."),
     ("checked_at", "timestamp", "When it was compared; of several rows of a range the latest holds."),
 ]
+CHECKPOINTS: Columns = [
+    ("checkpoint", "integer", "Its number: it rises in each lane. Two lanes that end at the same moment may share one."),
+    ("at", "timestamp", "When the run ended that left the tables so."),
+    ("lane", "string", "ingest, history or gold: the tables of a lane are of one moment."),
+    ("table", "string", "Layer and name of a table of the lane."),
+    ("version", "integer", "Its version in Delta's log."),
+    ("upto_batch", "integer", "All batches up to here are in it, and none after; null in gold."),
+    ("generation", "integer", "Under which generation batches loaded then."),
+    ("key_version", "integer", "The version of the platform's pseudonym key that silver's codes were made under."),
+]
 PROGRESS: Columns = [
     ("name", "string", "What advances."),
     ("position", "integer", "How far."),
@@ -198,6 +208,19 @@ def history(contract: Contract) -> Columns:
 
 def fingerprint(contracts: Mapping[str, Contract]) -> str:
     """Changes when a table of the lake would: tells in one look-up that all of them are there."""
-    shape = [OBJECTS, QUARANTINE, MANIFESTS, RISK, STATES, BATCHES, TOMBSTONES, CONTRACTS, CONFLICTS, COMPLETENESS, PROGRESS]
+    shape = [
+        OBJECTS,
+        QUARANTINE,
+        MANIFESTS,
+        RISK,
+        STATES,
+        BATCHES,
+        TOMBSTONES,
+        CONTRACTS,
+        CONFLICTS,
+        COMPLETENESS,
+        CHECKPOINTS,
+        PROGRESS,
+    ]
     shape += [layer(contract) for contract in contracts.values() for layer in (bronze, silver, history)]
     return hashlib.sha256(json.dumps([sorted(contracts), shape]).encode()).hexdigest()[:16]

@@ -35,13 +35,22 @@ def test_the_assets_are_these(definitions: dg.Definitions) -> None:
     keys = {"/".join(key.path) for key in definitions.resolve_asset_graph().get_all_asset_keys()}
     layers = {f"{layer}/{entity}" for layer in ("platform", "bronze", "silver") for entity in ENTITIES}
     histories = {f"silver/{entity}_history" for entity in ENTITIES}
-    assert keys == layers | histories | {f"gold/{table}" for table in GOLD} | {"raw/objects", "bronze/quarantine", "bronze/risk"}
+    assert keys == layers | histories | {f"gold/{table}" for table in GOLD} | {
+        "raw/objects",
+        "raw/hours",
+        "bronze/quarantine",
+        "bronze/risk",
+    }
 
 
 def test_the_checks_are_these_and_those_that_hold_back_are_blocking(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     blocking = {(node.key.asset_key.to_user_string(), node.key.name): node.blocking for node in graph.asset_check_nodes}
-    expected = {("bronze/quarantine", "conservation"): True, ("raw/objects", "notified"): False}
+    expected = {
+        ("bronze/quarantine", "conservation"): True,
+        ("bronze/quarantine", "empty"): False,
+        ("raw/objects", "notified"): False,
+    }
     for entity in ENTITIES:
         expected |= {
             (f"silver/{entity}", "one_content"): True,
@@ -56,9 +65,20 @@ def test_the_checks_are_these_and_those_that_hold_back_are_blocking(definitions:
 
 def test_jobs_sensors_and_schedules_are_these(definitions: dg.Definitions) -> None:
     repository = definitions.get_repository_def()
-    assert {job.name for job in repository.get_all_jobs()} == {"__ASSET_JOB", "ingest", "refresh"}
+    assert {job.name for job in repository.get_all_jobs()} == {
+        "__ASSET_JOB",
+        "ingest",
+        "refresh",
+        "replay",
+        "rollback",
+        "expire_quarantine",
+    }
     assert {sensor.name for sensor in repository.sensor_defs} == {"landed", "automation"}
-    assert {schedule.name for schedule in repository.schedule_defs} == {"listing_of_open_hours", "listing_of_the_day"}
+    assert {schedule.name for schedule in repository.schedule_defs} == {
+        "listing_of_open_hours",
+        "listing_of_the_day",
+        "expiry_of_quarantine",
+    }
 
 
 def test_ingest_takes_a_batch_to_silver_and_nothing_further(definitions: dg.Definitions) -> None:

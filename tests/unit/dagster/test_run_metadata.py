@@ -48,7 +48,7 @@ class Lake(LakeResource):
 
     @contextmanager
     def tables(self, name: str) -> Iterator[Any]:
-        yield SimpleNamespace(read=lambda *_: SimpleNamespace(count=lambda: 40))
+        yield SimpleNamespace(lake_uri="s3://lake", read=lambda *_: SimpleNamespace(count=lambda: 40))
 
 
 def test_history_shows_how_many_rows_it_has_and_got_under_names_that_dagster_knows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,6 +58,11 @@ def test_history_shows_how_many_rows_it_has_and_got_under_names_that_dagster_kno
     monkeypatch.setattr(history, "finished_below", lambda _: 12)
     monkeypatch.setattr(history, "update_history", update)
     monkeypatch.setattr(alone, "look", lambda *_: {})
+    monkeypatch.setattr(history, "DeltaLogs", lambda _: None)
+    left: list[Any] = []
+    monkeypatch.setattr(
+        history, "record", lambda *given, **more: left.append((given[2], len(list(given[3])), more["upto_batch"]))
+    )
     lake = Lake(spark=SparkConnectResource(remote="sc://nowhere"), uri="s3://lake")
     with dg.DagsterInstance.ephemeral() as instance:
         assets = [history.history_assets(Catalog.load(), "0 * * * *")]
@@ -65,4 +70,12 @@ def test_history_shows_how_many_rows_it_has_and_got_under_names_that_dagster_kno
     (event,) = result.get_asset_materialization_events()
     shown = {name: value.value for name, value in event.materialization.metadata.items()}
     assert event.asset_key == dg.AssetKey(["silver", "debts_history"])
-    assert shown == {"dagster/row_count": 40, "rows added": 7, "rows changed": 3, "from batch": 11, "up to batch": 12}
+    assert shown == {
+        "dagster/row_count": 40,
+        "rows added": 7,
+        "rows changed": 3,
+        "from batch": 11,
+        "up to batch": 12,
+        "batches loaded again": 0,
+    }
+    assert left == [("history", 7, 12)], "a checkpoint of all histories"

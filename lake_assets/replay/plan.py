@@ -1,0 +1,198 @@
+"""What a rollback would do: which tables, from which version to which, how, and which batches load again.
+
+Belongs here: looking, and deciding. Not here: doing it (`rollback.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+
+from pyspark.sql import functions as sf
+
+from lake_assets.raw.session import interpreted
+from lake_assets.replay.checkpoints import GOLD, HISTORY, INGEST, LaneSet, NoCheckpoint, erased_since, find
+from lake_assets.replay.lanes import BY_BATCH, gold_tables, history_tables, ingest_tables
+from lake_assets.silver.rekey import present_key
+from publisher.contracts import Contract
+from resources.delta_log import DeltaLogs, Table
+from resources.errors import ResourceError, SparkFailed
+from resources.spark import spark_errors
+from resources.tables import LakeTables
+
+RESTORE = "restore"
+"""Delta's RESTORE: the files of that version are all there, and show nobody who was erased."""
+CUT = "cut"
+"""The rows of later batches are deleted."""
+REBUILD = "rebuild"
+"""Written anew from bronze, up to the batch."""
+REWRITE = "write again"
+"""The rows of that version are written over those of now, with the note that gold's memory of small cells asks for."""
+LEAVE = "leave"
+"""As it is: nothing has changed, or gold's next refresh makes it."""
+THREADS = 4
+
+
+class OtherKey(ResourceError):
+    """Silver has changed over to another pseudonym key since."""
+
+    def __init__(self, number: int, then: int, now: int) -> None:
+        super().__init__(
+            f"Checkpoint {number} is of pseudonym key {then}, and silver is under key {now}: codes of two keys do not join, so it "
+            "cannot be brought back. Choose a checkpoint after the change of the key."
+        )
+
+
+@dataclass(frozen=True)
+class Step:
+    """One table. `before` and `after` are versions; None where there is no table, or where what is written anew has no version yet."""
+
+    table: Table
+    lane: str
+    how: str
+    before: int | None
+    after: int | None
+
+    @property
+    def name(self) -> str:
+        return "/".join(self.table)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a rollback to a checkpoint does. `why` says what keeps it from RESTORE, None where nothing does. `batches` load again.
+
+    `history_upto` is how far history was then, where it is not written anew.
+    """
+
+    to: int
+    at: datetime
+    upto_batch: int
+    why: str | None
+    steps: Sequence[Step]
+    batches: Sequence[int]
+    history_upto: int
+
+    def of(self, how: str) -> list[Step]:
+        return [step for step in self.steps if step.how == how]
+
+    def as_markdown(self) -> str:
+        """For the UI and the command line: names, versions and numbers."""
+        rows = "\n".join(f"| `{step.name}` | {step.how} | {_shown(step.before)} | {_shown(step.after)} |" for step in self.steps)
+        told = f"rebuilt, since {self.why}" if self.why else "restored"
+        return (
+            f"To checkpoint {self.to} of {self.at:%Y-%m-%d %H:%M:%S} UTC: {told}. All batches up to {self.upto_batch} stay; "
+            f"load again: {_ranges(self.batches) or 'none'}.\n\n| table | how | version now | version then |\n|---|---|---|---|\n{rows}"
+        )
+
+
+def plan(
+    tables: LakeTables,
+    logs: DeltaLogs,
+    contracts: Sequence[Contract],
+    gold: Collection[str],
+    to: int,
+    *,
+    rebuild: str | None = None,
+) -> Plan:
+    """Looks what a rollback to checkpoint `to` would do, and changes nothing. `rebuild` says why RESTORE is not to be used, where it is known.
+
+    Raises NoCheckpoint, OtherKey.
+    """
+    sets = find(tables, to)
+    if INGEST not in sets:
+        raise NoCheckpoint(to, None)
+    ingest = sets[INGEST]
+    if (now := present_key(tables, contracts)) != ingest.key_version:
+        raise OtherKey(to, ingest.key_version, now)
+    entities = [contract.entity for contract in contracts]
+    lanes = {
+        INGEST: ingest_tables(entities),
+        HISTORY: history_tables(entities),
+        GOLD: gold_tables(gold),
+    }
+    before = logs.versions(table for found in lanes.values() for table in found)
+    after = {table: version for each in sets.values() for table, version in each.versions.items()}
+    why = rebuild or _why_not_restore(tables, logs, sets, before, {*lanes[INGEST], *lanes[HISTORY]})
+    steps = [
+        Step(table, lane, _how(table, lane, before.get(table), after.get(table), why), before.get(table), after.get(table))
+        for lane, found in lanes.items()
+        for table in found
+        if table in before
+    ]
+    upto = ingest.upto_batch or 0
+    # History that had not begun then is written anew from bronze, as far as silver goes.
+    history_upto = sets[HISTORY].upto_batch or 0 if HISTORY in sets else upto
+    return Plan(to, ingest.at, upto, why, steps, _later(tables, upto), history_upto)
+
+
+def _how(table: Table, lane: str, before: int | None, after: int | None, why: str | None) -> str:
+    layer, name = table
+    if lane == GOLD:
+        return LEAVE if why or after is None or before == after else REWRITE
+    if before == after:
+        return LEAVE
+    if why is None and after is not None:
+        return RESTORE
+    by_batch = layer == "bronze" or (layer == "ops" and name != "tombstones")
+    return CUT if by_batch else REBUILD
+
+
+def _why_not_restore(
+    tables: LakeTables,
+    logs: DeltaLogs,
+    sets: Mapping[str, LaneSet],
+    before: Mapping[Table, int],
+    restored: Collection[Table],
+) -> str | None:
+    """Why some table cannot be restored. Then none is: silver of one version must be a function of bronze of that version."""
+    used = [each for lane, each in sets.items() if lane in (INGEST, HISTORY)]
+    if erased := erased_since(tables, min(each.at for each in used)):
+        return f"somebody was erased at {erased:%Y-%m-%d %H:%M} UTC"
+    wanted = [
+        (table, version)
+        for each in used
+        for table, version in each.versions.items()
+        if table in restored and before.get(table) != version
+    ]
+
+    def gone(one: tuple[Table, int]) -> str | None:
+        (layer, name), version = one
+        try:
+            with spark_errors(f"looking for the files of {layer}/{name}"):
+                files = tables.read(layer, name, version).inputFiles()
+        except SparkFailed:
+            return f"version {version} of {layer}/{name} is not in its log any more"
+        there = logs.files((layer, name)) if files else set()
+        missing = [file for file in files if file.rsplit("/", 1)[-1] not in there]
+        return f"files of version {version} of {layer}/{name} are gone" if missing else None
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return next((reason for reason in pool.map(gone, wanted) if reason), None)
+
+
+def _later(tables: LakeTables, upto: int) -> list[int]:
+    with interpreted(tables.spark), spark_errors("looking for later batches"):
+        rows = tables.read("ops", "objects").where(sf.col("_batch") > upto).select("_batch").distinct().collect()
+    return sorted(row._batch for row in rows)
+
+
+def is_by_batch(table: Table) -> bool:
+    return table[0] == "bronze" or (table[0] == "ops" and table[1] in BY_BATCH)
+
+
+def _shown(version: int | None) -> str:
+    return "" if version is None else str(version)
+
+
+def _ranges(numbers: Iterable[int]) -> str:
+    """3, 4, 5, 9 as `3 to 5, 9`."""
+    found: list[list[int]] = []
+    for number in numbers:
+        if found and found[-1][1] + 1 == number:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return ", ".join(str(low) if low == high else f"{low} to {high}" for low, high in found)
