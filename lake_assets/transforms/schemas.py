@@ -150,10 +150,11 @@ COMPLETENESS: Columns = [
     ("revision", "integer", "Of the manifest."),
     ("events", "integer", "How many events the platform sent."),
     ("found", "integer", "How many different events bronze has."),
-    ("verdict", "string", "agrees, missing, extra or contradicts."),
+    ("verdict", "string", "agrees, missing, extra, contradicts, no manifest, late or healed."),
     ("dead_letters", "integer", "How many the platform could not release."),
     ("closed_at", "timestamp", "When the platform had sent all of it."),
     ("checked_at", "timestamp", "When it was compared; of several rows of a range the latest holds."),
+    ("healed_to", "integer", "Of a healed range: as of which position digests of every part of the table agree."),
 ]
 PROGRESS: Columns = [
     ("name", "string", "What advances."),
