@@ -103,7 +103,7 @@ STATES: Columns = [
     ("as_of", "timestamp", "When the platform told it."),
     ("released_as", "string", "The version of the contract under which its digest was made."),
     ("rows", "integer", "How many rows there were."),
-    ("unreleased", "integer", "How many could not leave, or wait behind one that could not."),
+    ("unreleased", "integer", "How many could not leave, had not yet, or wait behind one that could not."),
     ("digest", "string", "The sum of the digests of what the rows say, modulo 2 to the 64th."),
     _OBJECT,
     _BATCH,
