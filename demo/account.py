@@ -73,7 +73,7 @@ class Lake:
     def states(self) -> dict[str, StateVerdict]:
         """By entity: whether history says what the platform's digest of its table says."""
         found = verify_manifests(self.tables, self.contracts)
-        return verify_states(self.tables, self.contracts, {entity: each.seq for entity, each in found.items()})
+        return verify_states(self.tables, self.contracts, {entity: each.known for entity, each in found.items()})
 
     def count(self, layer: str, name: str) -> int:
         return int(self.tables.read(layer, name).count())

@@ -3,14 +3,17 @@
 Belongs here: reading the rows in one snapshot, and the numbers. Not here: the event's form (wire.py), the comparison (the lake's).
 
 Manifests prove that what was captured has arrived; this proves that all was captured, and that nothing has changed since. Which events the snapshot
-has seen is known to within a range of `seq`: all up to `seq_low`, where the last closed range of the manifests ends (so nobody can commit below it any more, and
-all of it has left or is a dead letter), and none above `seq_high`, which was drawn after it. A part of the table with an event between them is not compared this time.
+has seen is known to within a range of `seq`: all up to `seq_low`, which was drawn before it by a transaction that no older one outlived, and none above
+`seq_high`, which was drawn after it. A part of the table with an event between them is not compared this time, so the range must be small: it is as
+wide as what the platform writes in the milliseconds between the two. A row below `seq_low` that has not left when the table is read, and in
+the end neither, counts as not released.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,7 +22,7 @@ from typing import cast
 import orjson
 import psycopg
 
-from publisher import backfill, deadletters, manifest, outbox
+from publisher import backfill, outbox
 from publisher.capture.install import entity_sql
 from publisher.contracts.kgroups import groups_of
 from publisher.contracts.model import Contract
@@ -35,8 +38,13 @@ from publisher.wire import BUCKETS, GONE, STATE, bucket_of, digest_of, record_of
 logger = logging.getLogger("publisher.digest")
 
 PAGE_ROWS = 2_000
+PACE_ROWS = 200
+ROWS_PER_SECOND = 10_000.0
+"""Of the table, at the most: what a digest may cost the platform."""
+
+LOOK_SECONDS = 0.003
 PATIENCE_SECONDS = 30.0
-"""How long to wait until all that was captured by now is accounted for; an older range is taken then."""
+"""How long to wait for older transactions to end, and for the relay to send what is below `seq_low`; then less is compared."""
 
 
 @dataclass
@@ -51,111 +59,135 @@ class State:
     unreleased: list[int] = field(default_factory=lambda: [0] * BUCKETS)
 
 
-@dataclass(frozen=True)
-class Resynced:
-    """How many rows were sent once more, and how many deletes of rows that nobody saw go."""
-
-    rows: int
-    gone: int
-
-
-def send_digest(connection: Connection, releases: ReleaseSet, entity: str, stop: threading.Event | None = None) -> State:
+def send_digest(
+    connection: Connection,
+    releases: ReleaseSet,
+    entity: str,
+    stop: threading.Event | None = None,
+    rows_per_second: float = ROWS_PER_SECOND,
+) -> State:
     """Reads the table, and puts its digest in the outbox, 256 rows of it, under the newest coarsening: no assessment of risk runs meanwhile.
 
     Raises InstallError where the lake cannot be expected to say the same: a backfill is due, rows that risk changed are not sent yet, or risk runs.
+    TransientError when it was stopped.
     """
-    contract = releases.contracts[entity]
+    contract, stop = releases.contracts[entity], stop or threading.Event()
     try:
         if not _keeps_risk_out(connection):
             raise InstallError(f"{entity}: an assessment of risk runs, and what leaves may change: wait for it")
-        _refuse_what_is_under_way(connection, contract)
-        release = releases.under(connection, store.latest(connection)).release
-        _close_a_range(connection, releases.contracts, stop or threading.Event())
-        state = read_state(connection, releases.contracts, release, entity)
-        _send(connection, contract, state)
-        connection.execute("SELECT pg_advisory_unlock_shared(%s)", [RISK_LOCK])
+        try:
+            _refuse_what_is_under_way(connection, contract)
+            release = releases.under(connection, store.latest(connection)).release
+            state = read_state(connection, releases.contracts, release, entity, stop, rows_per_second)
+            _refuse_what_is_under_way(connection, contract)  # an epoch that began meanwhile has renumbered what waited
+            _send(connection, contract, state)
+        finally:
+            connection.execute("SELECT pg_advisory_unlock_shared(%s)", [RISK_LOCK])
     except psycopg.Error as error:
         raise translate(error, f"digest {entity}") from None
-    logger.info("digest", extra={"fields": {"entity": entity, "rows": sum(state.rows), "unreleased": sum(state.unreleased)}})
+    counts = {
+        "entity": entity,
+        "rows": sum(state.rows),
+        "unreleased": sum(state.unreleased),
+        "in_doubt": state.seq_high - state.seq_low,
+    }
+    logger.info("digest", extra={"fields": counts})
     return state
 
 
-def read_state(connection: Connection, contracts: Mapping[str, Contract], release: Release, entity: str) -> State:
-    """The state of the table in one snapshot. A part in which a key waits behind a dead letter is not whole, also if its row is gone by now."""
-    sql, _ = entity_sql(connection, contracts, entity)
+def read_state(
+    connection: Connection,
+    contracts: Mapping[str, Contract],
+    release: Release,
+    entity: str,
+    stop: threading.Event,
+    rows_per_second: float,
+) -> State:
+    """The state of the table in one snapshot, with the keys that a row below `seq_low` may still wait for counted as not released."""
+    drawn, xid = _draw(connection)
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        with connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            low = _low(connection, drawn, xid)
+            if low == drawn or time.monotonic() > give_up or stop.is_set():
+                state = State(entity, low, outbox.last_seq(connection))
+                waited, erasures = _waiting(connection, release, state), _erasures(connection)
+                unreadable = _read_rows(connection, contracts, release, state, stop, rows_per_second)
+                break
+        stop.wait(LOOK_SECONDS)
+    _let_leave(connection, state, stop)
+    waiting = unreadable | _waiting(connection, release, state)
+    if _erasures(connection) != erasures:  # what waited of the person was purged, and shows nowhere that it never left
+        waiting |= waited
+    for code in waiting:
+        state.unreleased[bucket_of(code)] += 1
+    return state
+
+
+def _read_rows(
+    connection: Connection,
+    contracts: Mapping[str, Contract],
+    release: Release,
+    state: State,
+    stop: threading.Event,
+    rows_per_second: float,
+) -> set[str]:
+    """Counts every row, no faster than allowed; the codes of those that cannot leave."""
+    entity, unreadable = state.entity, set[str]()
     now = datetime.now(UTC)  # of no consequence: the record has no time of the event
+    sql, _ = entity_sql(connection, contracts, entity)
+    erased = load_erased(connection, contracts, release.keyring)
+    began = time.monotonic()
+    with connection.cursor("digest") as cursor:
+        cursor.itersize = PAGE_ROWS
+        rows = cast("Iterable[tuple[str, str | None, str]]", cursor.execute(literal(sql.scan())))
+        for number, (key, subject, row) in enumerate(rows):
+            if not number % PACE_ROWS and stop.wait(max(0.0, number / rows_per_second - (time.monotonic() - began))):
+                raise TransientError(f"{entity}: stopped, and nothing was told: give the command again")
+            if erased.is_of(entity, subject):  # never leaves again, so the lake has no such row
+                continue
+            code = release.code(entity, key)
+            try:
+                event = release.event(Change(entity, "snapshot", 0, now, key, subject, orjson.loads(row)))
+            except Unreleasable:
+                unreadable.add(code)
+                continue
+            bucket = bucket_of(code)
+            state.rows[bucket] += 1
+            state.digests[bucket] += digest_of(record_of(event.line))
+    return unreadable
+
+
+def _draw(connection: Connection) -> tuple[int, str]:
+    """A number, and a transaction that began after it was drawn: whoever drew a lower one holds an older transaction (see manifest.py)."""
     with connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        low = connection.execute(LOW).fetchone()
-        state = State(entity, int(str(low[0])) if low else 0, outbox.last_seq(connection))
-        erased = load_erased(connection, contracts, release.keyring)
-        waiting = {key for of, key in deadletters.dead_keys(connection) if of == entity}
-        for key in waiting:
-            state.unreleased[bucket_of(release.code(entity, key))] += 1
-        with connection.cursor("digest") as cursor:
-            cursor.itersize = PAGE_ROWS
-            for key, subject, row in cast("Iterable[tuple[str, str | None, str]]", cursor.execute(literal(sql.scan()))):
-                bucket = bucket_of(release.code(entity, key))
-                if erased.is_of(entity, subject):  # never leaves again, so the lake has no such row
-                    continue
-                try:
-                    event = release.event(Change(entity, "snapshot", 0, now, key, subject, orjson.loads(row)))
-                except Unreleasable:
-                    state.unreleased[bucket] += key not in waiting
-                    continue
-                state.rows[bucket] += 1
-                state.digests[bucket] += digest_of(record_of(event.line))
-    return state
+        number = connection.execute("SELECT nextval('publisher.seq')").fetchone()
+        xid = connection.execute("SELECT pg_current_xact_id()::text").fetchone()
+    return int(str(number and number[0])), str(xid and xid[0])
 
 
-def resync(
-    connection: Connection, contracts: Mapping[str, Contract], release: Release, entity: str, buckets: Iterable[int], stop: threading.Event,
-    codes: Iterable[str] = (),
-) -> Resynced:  # fmt: skip
-    """Sends the rows of these buckets once more, throttled as a backfill is, and a delete for each of `codes` (of these buckets) that no row has.
-
-    Raises TransientError where a transaction runs for so long that a row with such a code may still come to light.
-    """
-    wanted, keys = set(buckets), list[str]()
-    try:
-        sql, key_type = entity_sql(connection, contracts, entity)
-        with connection.transaction(), connection.cursor("resync") as cursor:
-            cursor.itersize = PAGE_ROWS
-            for (key,) in cast("Iterable[tuple[str]]", cursor.execute(literal(sql.keys()))):
-                if bucket_of(release.code(entity, key)) in wanted:
-                    keys.append(key)
-        sent = backfill.resend(connection, sql.resend(key_type), keys, stop)
-        asked = sorted({code for code in codes if bucket_of(code) in wanted})
-        gone = _send_gone(connection, release, entity, sql.keys(), asked, stop) if asked and not stop.is_set() else 0
-    except psycopg.Error as error:
-        raise translate(error, f"resync {entity}") from None
-    logger.info("resync", extra={"fields": {"entity": entity, "buckets": len(wanted), "rows": sent, "gone": gone}})
-    return Resynced(sent, gone)
+def _low(connection: Connection, drawn: int, xid: str) -> int:
+    """Up to where this snapshot sees every event: `drawn` once all older transactions have ended, till then where the last such range ended."""
+    row = connection.execute(LOW, {"drawn": drawn, "xid": xid}).fetchone()
+    return int(str(row[0])) if row else 0
 
 
-def _send_gone(connection: Connection, release: Release, entity: str, scan: str, codes: list[str], stop: threading.Event) -> int:
-    """The numbers are drawn first, and the rows read when nobody can commit below them any more: a row that comes later has a higher one."""
-    with connection.transaction():
-        mine = connection.execute("SELECT pg_current_xact_id()::text").fetchone()
-        seqs = [int(str(row[0])) for row in connection.execute(NUMBERS, [len(codes)]).fetchall()]
-        waited = 0.0
-        while not _oldest(connection, str(mine[0]) if mine else "0"):
-            waited += 0.1
-            if stop.wait(0.1) or waited > PATIENCE_SECONDS:
-                raise TransientError(
-                    "a transaction runs that may still bring a row to light: end it if it is forgotten, then give the command again"
-                )
-        with connection.cursor("gone") as cursor:
-            cursor.itersize = PAGE_ROWS
-            live = {release.code(entity, key) for (key,) in cast("Iterable[tuple[str]]", cursor.execute(literal(scan)))}
-        gone = [(seq, code) for seq, code in zip(seqs, codes, strict=True) if code not in live]
-        connection.execute(SEND_GONE, [entity, GONE, [seq for seq, _ in gone], [code for _, code in gone]])
-    return len(gone)
+def _let_leave(connection: Connection, state: State, stop: threading.Event) -> None:
+    """Waits until what was captured up to `seq_low` has left or is a dead letter. What has not by then is left out."""
+    waited, still = 0.0, {"entity": state.entity, "low": state.seq_low}
+    while waited < PATIENCE_SECONDS and connection.execute(STILL, still).fetchone() and not stop.wait(0.1):
+        waited += 0.1
 
 
-def _oldest(connection: Connection, xid: str) -> bool:
-    row = connection.execute("SELECT pg_snapshot_xmin(pg_current_snapshot()) >= %s::xid8", [xid]).fetchone()
-    return bool(row and row[0])
+def _waiting(connection: Connection, release: Release, state: State) -> set[str]:
+    """The codes of keys of which the lake may not have all up to `seq_low`: in the outbox, dead letters, or replayed a moment ago."""
+    rows = connection.execute(WAITING, {"entity": state.entity, "low": state.seq_low}).fetchall()
+    return {str(key) if op == GONE else release.code(state.entity, str(key)) for key, op in rows}
+
+
+def _erasures(connection: Connection) -> object:
+    return connection.execute("SELECT count(*), count(settled_at) FROM publisher.erasures").fetchone()
 
 
 def _keeps_risk_out(connection: Connection) -> bool:
@@ -174,18 +206,6 @@ def _refuse_what_is_under_way(connection: Connection, contract: Contract) -> Non
         )
 
 
-def _close_a_range(connection: Connection, entities: Iterable[str], stop: threading.Event) -> None:
-    """Ends the open range, and waits until it has closed: the relay empties it, as far as transactions that run let it."""
-    seq_to, waited = manifest.cut(connection), 0.0
-    while waited < PATIENCE_SECONDS and not stop.is_set():
-        manifest.close(connection, entities)
-        row = connection.execute(CLOSED, [seq_to]).fetchone()
-        if row and row[0]:
-            return
-        waited += 0.1
-        stop.wait(0.1)
-
-
 def _send(connection: Connection, contract: Contract, state: State) -> None:
     def report(bucket: int) -> dict[str, object]:
         counts = {
@@ -200,20 +220,20 @@ def _send(connection: Connection, contract: Contract, state: State) -> None:
         connection.execute(SEND, [STATE, contract.entity, reports])
 
 
-CLOSED = "SELECT closed_at IS NOT NULL FROM publisher.ranges WHERE seq_to = %s"
+LOW = """
+SELECT CASE WHEN pg_snapshot_xmin(pg_current_snapshot()) >= %(xid)s::xid8 THEN %(drawn)s ELSE (
+  SELECT coalesce(max(seq_to) FILTER (WHERE cut_xid <= pg_snapshot_xmin(pg_current_snapshot())), min(seq_from)) FROM publisher.ranges) END
+"""
 
-LOW = (
-    "SELECT coalesce(max(seq_to), (SELECT min(seq_from) FROM publisher.ranges)) FROM publisher.ranges WHERE closed_at IS NOT NULL"
-)
+STILL = "SELECT 1 FROM publisher.outbox WHERE entity = %(entity)s AND seq <= %(low)s LIMIT 1"
+
+WAITING = """
+SELECT DISTINCT key, op FROM publisher.outbox WHERE entity = %(entity)s AND seq <= %(low)s
+UNION SELECT key, op FROM publisher.dead_letters WHERE entity = %(entity)s
+  AND (state IN ('parked', 'waiting', 'requeued') OR resolved_at > clock_timestamp() - interval '1 hour')
+"""
 
 SEND = """
 INSERT INTO publisher.outbox (seq, entity, op, key, row)
 SELECT nextval('publisher.seq'), %s, 'report', %s, report::json FROM unnest(%s::text[]) report
-"""
-
-NUMBERS = "SELECT nextval('publisher.seq') FROM generate_series(1, %s)"
-
-SEND_GONE = """
-INSERT INTO publisher.outbox (seq, entity, op, key)
-SELECT g.seq, %s, %s, g.code FROM unnest(%s::bigint[], %s::text[]) g (seq, code)
 """

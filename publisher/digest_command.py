@@ -12,23 +12,36 @@ import click
 
 from publisher.console import known, read_settings, session, stopping
 from publisher.contracts.model import PSEUDONYM_PATTERN
-from publisher.digest import resync, send_digest
+from publisher.digest import ROWS_PER_SECOND, send_digest
+from publisher.errors import InstallError
 from publisher.relay.run import make_keyring
+from publisher.resync import resync
 from publisher.wire import BUCKETS
 
 
 @click.command("digest")
 @click.argument("entities", nargs=-1)
-def digest_command(entities: tuple[str, ...]) -> None:
+@click.option(
+    "--rows-per-second", type=click.FloatRange(min=1), default=ROWS_PER_SECOND, show_default=True, help="Of a table, at the most."
+)
+def digest_command(entities: tuple[str, ...], rows_per_second: float) -> None:
     """Tell the lake what the tables of ENTITIES (or all) say now, so that it can prove that it says the same. Run it on a schedule."""
     settings = read_settings()
     releases = make_keyring(settings).release_set
     known(entities, releases.contracts)
+    refused: list[str] = []
     with session(settings, "digest") as connection, stopping() as stop:
         for entity in entities or releases.contracts:
-            state = send_digest(connection, releases, entity, stop)
-            left = f", {sum(state.unreleased):,} cannot leave" if any(state.unreleased) else ""
+            try:
+                state = send_digest(connection, releases, entity, stop, rows_per_second)
+            except InstallError as error:  # of one entity: the others are told all the same
+                click.echo(str(error), err=True)
+                refused.append(entity)
+                continue
+            left = f", {sum(state.unreleased):,} cannot leave or have not yet" if any(state.unreleased) else ""
             click.echo(f"{entity}: {sum(state.rows):,} rows{left}, in {BUCKETS} parts.")
+    if refused:
+        raise InstallError(f"nothing was told of {', '.join(refused)}: see above")
 
 
 @click.command("resync")

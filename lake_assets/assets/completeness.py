@@ -13,6 +13,7 @@ import dagster as dg
 from lake_assets.automation import at_each_tick
 from lake_assets.catalog import Catalog
 from lake_assets.completeness import Completeness, StateVerdict, verify_manifests, verify_states
+from lake_assets.completeness.verdicts import GAP
 from lake_assets.guard import without_values
 from lake_assets.raw import alone
 from lake_assets.runs import kept_out
@@ -21,6 +22,8 @@ from resources.lake import LakeResource
 
 ARRIVED, FRESH, SAME = "arrived", "fresh", "same_state"
 SHOWN = 5
+UNCOMPARED = timedelta(days=1)
+"""From when on it is told that parts of a table could not be compared, or that no digest comes any more."""
 
 
 def completeness_checks(catalog: Catalog, cadence: str) -> dg.AssetChecksDefinition:
@@ -58,15 +61,12 @@ def completeness_checks(catalog: Catalog, cadence: str) -> dg.AssetChecksDefinit
                 return
             found = verify_manifests(tables, catalog.contracts)
             holds = waits(tables, catalog.contracts.values())
-            states = (
-                {}
-                if holds
-                else verify_states(tables, catalog.contracts, {e: each.seq for e, each in found.items()}, catalog.released)
-            )
+            known = {entity: each.known for entity, each in found.items()}
+            states = {} if holds else verify_states(tables, catalog.contracts, known, catalog.released)
         now = datetime.now(UTC)
         for entity, each in found.items():
             fresh = _fresh(entity, each, now, catalog.contracts[entity].freshness, holds)
-            for result in (_arrived(entity, each), fresh, _same(entity, states.get(entity))):
+            for result in (_arrived(entity, each), fresh, _same(entity, states.get(entity), now)):
                 if (
                     dg.AssetCheckKey(dg.AssetKey.from_coercible(result.asset_key), str(result.check_name))
                     in context.selected_asset_check_keys
@@ -78,16 +78,24 @@ def completeness_checks(catalog: Catalog, cadence: str) -> dg.AssetChecksDefinit
 
 def _arrived(entity: str, found: Completeness) -> dg.AssetCheckResult:
     ranges = [
-        f"({v.seq_from}, {v.seq_to}] closed {v.closed_at:%Y-%m-%d %H:%M:%S}: {v.verdict}, {v.found} of {v.events}"
+        f"{entity} ({v.seq_from}, {v.seq_to}] closed {v.closed_at:%Y-%m-%d %H:%M:%S}: {v.verdict}, {v.found} of {v.events}"
+        if v.revision != GAP
+        else f"{entity} ({v.seq_from}, {v.seq_to}] closed before {v.closed_at:%Y-%m-%d %H:%M:%S}: {v.verdict}, {v.found} events came"
         for v in found.open
     ]
     more = f"; and {len(ranges) - SHOWN} more" if len(ranges) > SHOWN else ""
+    said = "; ".join(ranges[:SHOWN]) + more or ("no manifest yet" if found.seq is None else "every manifest agrees")
+    if found.awaited:
+        said += "".join(f"; none has come of ({gap.seq_from}, {gap.seq_to}] yet" for gap in found.awaited[:SHOWN])
+    if found.healed and not found.open:
+        low, high, agreed = found.healed
+        said += f"; what was lost of ({low}, {high}] is healed: all parts of the table say what the platform says, as of {agreed} and later"
     return dg.AssetCheckResult(
         asset_key=dg.AssetKey(["bronze", entity]),
         check_name=ARRIVED,
         passed=not found.open,
         severity=dg.AssetCheckSeverity.WARN,
-        description="; ".join(ranges[:SHOWN]) + more or ("no manifest yet" if found.seq is None else "every manifest agrees"),
+        description=said,
         metadata={"manifests compared": found.compared, "manifests that do not agree": len(found.open)},
     )
 
@@ -114,26 +122,35 @@ def _fresh(entity: str, found: Completeness, now: datetime, promised: timedelta,
     )
 
 
-def _same(entity: str, found: StateVerdict | None) -> dg.AssetCheckResult:
-    """Passes also where nothing was compared: the platform has not told yet, or the lake has not come so far."""
-    said = "no digest to compare yet"
-    metadata: dict[str, int | dg.MetadataValue] = {}
-    if found is not None:
-        told = f"{found.rows:,} rows at {found.as_of:%Y-%m-%d %H:%M:%S} UTC"
-        said = f"the same as the platform's {told}, in {found.compared} of {found.compared + found.left_out} parts"
-        if found.differing:
-            buckets = ",".join(map(str, found.differing))
-            said = (
-                f"parts {buckets} say other things than the platform's {told}, seq ({found.seq_low}, {found.seq_high}]:"
-                f" run `publisher resync {entity} --buckets {buckets}` there"
-            )
-        metadata = {
-            "rows": found.rows, "parts compared": found.compared, "parts left out": found.left_out, "parts that differ": len(found.differing),
-            "as of": dg.MetadataValue.timestamp(found.as_of),
-        }  # fmt: skip
+def _same(entity: str, found: StateVerdict | None, now: datetime) -> dg.AssetCheckResult:
+    """Passes also where nothing was compared so far: the platform has not told yet, or the lake has not come so far. Not for days, though."""
+    key, severity = dg.AssetKey(["silver", entity]), dg.AssetCheckSeverity.ERROR
+    if found is None:
+        return dg.AssetCheckResult(
+            asset_key=key, check_name=SAME, passed=True, severity=severity, description="no digest to compare yet"
+        )
+    told, old = f"{found.rows:,} rows at {found.as_of:%Y-%m-%d %H:%M:%S} UTC", found.not_since(now - UNCOMPARED)
+    said = f"the same as the platform's {told}, in {found.compared} of {found.compared + found.left_out} parts"
+    if not found.compared and not found.seq_high:
+        said = f"a digest has come, the first of {found.as_of:%Y-%m-%d %H:%M:%S} UTC, and none can be compared yet"
+    if found.differing:
+        buckets = ",".join(map(str, found.differing))
+        lows, highs = zip(*found.parts.differing.values(), strict=True)
+        said = (
+            f"parts {buckets} of {entity} say other things than the platform's table, by digests of seq ({min(lows)}, {max(highs)}]:"
+            f" run `publisher resync {entity} --buckets {buckets}` there; the last digest was of {told}"
+        )
+    elif old:
+        severity = dg.AssetCheckSeverity.WARN
+        since = datetime.fromtimestamp(min(found.parts.compared_at[part] for part in old), UTC)
+        some = ",".join(map(str, old[:SHOWN])) + (f" and {len(old) - SHOWN} more" if len(old) > SHOWN else "")
+        said += f"; parts {some} of {entity} have not been compared since {since:%Y-%m-%d %H:%M:%S} UTC: see the runbook, tables that say other things"
     return dg.AssetCheckResult(
-        asset_key=dg.AssetKey(["silver", entity]), check_name=SAME, passed=found is None or not found.differing,
-        severity=dg.AssetCheckSeverity.ERROR, description=said, metadata=metadata,
+        asset_key=key, check_name=SAME, passed=not found.differing and not old, severity=severity, description=said,
+        metadata={
+            "rows": found.rows, "parts compared": found.compared, "parts left out": found.left_out, "parts that differ": len(found.differing),
+            "parts not compared for a day": len(old), "as of": dg.MetadataValue.timestamp(found.as_of),
+        },
     )  # fmt: skip
 
 

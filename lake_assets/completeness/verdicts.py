@@ -6,8 +6,8 @@ Belongs here: reading manifests, counting events, the verdict. Not here: how far
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from pyspark.sql import functions as sf
 
@@ -16,6 +16,14 @@ from resources.spark import as_micros, from_micros, spark_errors
 from resources.tables import LakeTables
 
 AGREES, MISSING, EXTRA, CONTRADICTS = "agrees", "missing", "extra", "contradicts"
+NO_MANIFEST, LATE = "no manifest", "late"
+HEALED = "healed"
+PASSES = frozenset({AGREES, HEALED})
+"""Verdicts over which the chain moves on."""
+
+GAP = -1
+"""The revision of what stands for manifests that have not come: see gaps.py."""
+
 DIGESTS = 2**64
 RANGES_AT_ONCE = 500
 """Of one entity; the rest waits for the next time. Each event is held against each range."""
@@ -28,7 +36,10 @@ Range = tuple[str, int, int]
 
 @dataclass(frozen=True)
 class Manifest:
-    """What the platform says of a range, in its latest revision; of two that differ in `backfill_due` the one in which it is."""
+    """What the platform says of a range, in its latest revision; of two that differ in `backfill_due` the one in which it is.
+
+    `contradicted`: that revision came with other contents as well.
+    """
 
     entity: str
     seq_from: int
@@ -41,6 +52,7 @@ class Manifest:
     backfill_due: bool
     batch: int
     key_version: int = 1
+    contradicted: bool = False
 
     @property
     def range(self) -> Range:
@@ -49,7 +61,10 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One manifest compared: `found` counts the different events of (`seq_from`, `seq_to`] that bronze has."""
+    """One manifest compared: `found` counts the different events of (`seq_from`, `seq_to`] that bronze has.
+
+    `healed_to`: what it lacks does not matter any more, since digests of every part of the table agree as of this position. `since`: when it was recorded.
+    """
 
     entity: str
     seq_from: int
@@ -60,6 +75,8 @@ class Verdict:
     verdict: str
     dead_letters: int
     closed_at: datetime
+    healed_to: int | None = None
+    since: datetime | None = field(default=None, compare=False)
 
     @property
     def range(self) -> Range:
@@ -74,14 +91,23 @@ def read_manifests(tables: LakeTables, *, above: int, after_batch: int, reopened
     said = sf.struct(
         "revision", "events", "dead_letters", "digest", as_micros("closed_at").alias("closed_at"), "backfill_due", "key_version"
     )
-    latest = sf.max_by(said, sf.struct("revision", "backfill_due")).alias("last")
-    newest = sf.max("_batch").alias("batch")
+    content = sf.struct("events", "dead_letters", "digest", "closed_at")
+    each = (
+        tables.read("ops", "manifests")
+        .where(wanted)
+        .groupBy("of", "seq_from", "seq_to", "revision")
+        .agg(
+            sf.max_by(said, "backfill_due").alias("said"), sf.max("_batch").alias("batch"),
+            (sf.size(sf.collect_set(content)) > 1).alias("contradicted"),
+        )
+    )  # fmt: skip
+    last = sf.max_by(sf.struct("said.*", "contradicted"), "revision").alias("last")
     with spark_errors("reading the manifests"):
-        rows = tables.read("ops", "manifests").where(wanted).groupBy("of", "seq_from", "seq_to").agg(latest, newest).collect()
+        rows = each.groupBy("of", "seq_from", "seq_to").agg(last, sf.max("batch").alias("batch")).collect()
     return [
         Manifest(
             row.of, row.seq_from, row.seq_to, row.last.revision, row.last.events, row.last.dead_letters, int(row.last.digest),
-            from_micros(row.last.closed_at), bool(row.last.backfill_due), row.batch, row.last.key_version or 1,
+            from_micros(row.last.closed_at), bool(row.last.backfill_due), row.batch, row.last.key_version or 1, row.last.contradicted,
         )
         for row in rows
     ]  # fmt: skip
@@ -102,7 +128,7 @@ def known_verdicts(tables: LakeTables, above: int) -> dict[Range, Verdict]:
     found = [
         Verdict(
             row.entity, row.seq_from, row.seq_to, row.revision, row.events, row.found, row.verdict, row.dead_letters,
-            from_micros(row.closed_at),
+            from_micros(row.closed_at), row.healed_to, from_micros(row.checked_at),
         )
         for row in rows
     ]  # fmt: skip
@@ -125,13 +151,12 @@ def compare(tables: LakeTables, manifests: Iterable[Manifest]) -> list[Verdict]:
     return [_verdict(manifest, *counted[manifest.range]) for mine in chosen.values() for manifest in mine]
 
 
-def record(tables: LakeTables, verdicts: Sequence[Verdict]) -> None:
+def record(tables: LakeTables, verdicts: Sequence[Verdict], now: datetime) -> None:
     """Appends verdicts; of several of a range the latest holds."""
     if not verdicts:
         return
-    now = datetime.now(UTC)
     rows = [
-        (v.entity, v.seq_from, v.seq_to, v.revision, v.events, v.found, v.verdict, v.dead_letters, v.closed_at, now)
+        (v.entity, v.seq_from, v.seq_to, v.revision, v.events, v.found, v.verdict, v.dead_letters, v.closed_at, now, v.healed_to)
         for v in verdicts
     ]
     frame = tables.spark.createDataFrame(rows, schemas.struct(schemas.COMPLETENESS)).coalesce(1)
@@ -155,7 +180,11 @@ def count_verdicts(tables: LakeTables) -> dict[str, int]:
 
 
 def _verdict(manifest: Manifest, found: int, digest: int) -> Verdict:
-    if found != manifest.events:
+    if manifest.revision == GAP:
+        said = NO_MANIFEST
+    elif manifest.contradicted:
+        said = CONTRADICTS
+    elif found != manifest.events:
         said = MISSING if found < manifest.events else EXTRA
     else:
         said = AGREES if digest == manifest.digest % DIGESTS else CONTRADICTS

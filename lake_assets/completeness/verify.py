@@ -5,7 +5,8 @@ Belongs here: which manifests to look at, and the chain of those that agree. Not
 
 Proven without reading the platform: a manifest counts the events of a contiguous range of `seq` and sums their digests. Repeats count
 once. A manifest that agrees is not looked at again until a revision of it arrives; one that does not is compared anew each time, since its
-events may just be late. The cost is that of what is open, not of history.
+events may just be late. What stays lost stops the chain until the platform has sent the rows anew and digests of its state show that
+nothing is wrong any more (states.py): then the range is healed. The cost is that of what is open, not of history.
 """
 
 from __future__ import annotations
@@ -13,9 +14,23 @@ from __future__ import annotations
 import json
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
-from lake_assets.completeness.verdicts import AGREES, Manifest, Range, Verdict, compare, known_verdicts, read_manifests, record
+from lake_assets.completeness.gaps import Gap, filled, find_gaps, seen
+from lake_assets.completeness.parts import healed_to
+from lake_assets.completeness.verdicts import (
+    AGREES,
+    HEALED,
+    LATE,
+    PASSES,
+    Manifest,
+    Range,
+    Verdict,
+    compare,
+    known_verdicts,
+    read_manifests,
+    record,
+)
 from lake_assets.raw import progress
 from lake_assets.raw.lake import FINGERPRINT
 from lake_assets.raw.session import interpreted
@@ -25,13 +40,20 @@ from resources.tables import LakeTables
 NAME = "completeness"
 """The row of the progress that holds the chains."""
 
+TOLD_AFTER = timedelta(minutes=15)
+"""From when on manifests that have not come are told of, though a later one has: each partition has its own way, and Firehose holds a record for so long at the most."""
+
+LOST_AFTER = timedelta(hours=1)
+"""From when on a range that does not agree, and of which nothing more comes, is taken for what it is: digests are compared beyond it."""
+
 
 @dataclass(frozen=True)
 class Completeness:
     """How far an entity is complete: up to `until` without a gap; None as long as nothing is proven. `open` do not agree yet.
 
     `seq` is where the chain of manifests ends, None before it has begun. With `backfill_due` it goes on, and proves nothing: rows of the entity
-    have still to be sent.
+    have still to be sent. `known` is how far it is known what is there and what is lost: so far digests can be compared. `awaited` are ranges of which
+    no manifest has come yet, and it is early to say so; `healed` is the last verdict that the chain passed without what was lost.
     """
 
     entity: str
@@ -40,13 +62,17 @@ class Completeness:
     compared: int
     open: tuple[Verdict, ...]
     backfill_due: bool = False
+    known: int | None = None
+    awaited: tuple[Gap, ...] = ()
+    healed: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
 class _Chain:
     """Where an entity's gap-free chain ends, the last batch whose manifests were seen, and what was revised behind its end.
 
-    `due` is what its last manifest says of a backfill, `key` under which pseudonym key its events are.
+    `due` is what its last manifest says of a backfill, `key` under which pseudonym key its events are, `gaps` where manifests are missing and since when, and
+    `healed` the last range that was: its ends, and the position as of which digests agree.
     """
 
     seq: int | None = None
@@ -55,6 +81,8 @@ class _Chain:
     reopened: frozenset[Range] = field(default=frozenset())
     due: bool = False
     key: int = 1
+    gaps: tuple[Gap, ...] = ()
+    healed: tuple[int, int, int] | None = None
 
     def follow(self, verdicts: Iterable[Verdict], due: Container[Range], keys: Mapping[Range, int]) -> _Chain:
         """Moves on over the verdicts that agree. A chain begins where an epoch does, and a new epoch begins with a resync.
@@ -64,22 +92,33 @@ class _Chain:
         """
         chain = self
         for verdict in sorted(verdicts, key=lambda v: v.seq_from):
-            joins = verdict.seq_from == chain.seq or (
-                verdict.seq_from >= (chain.seq or 0) and verdict.seq_from % (1 << EPOCH_BITS) == 0
-            )
-            if verdict.verdict == AGREES and joins:
+            if verdict.verdict in PASSES and _joins(chain.seq, verdict):
                 proven = chain.until if verdict.range in due else verdict.closed_at
                 chain = replace(chain, seq=verdict.seq_to, until=proven, due=verdict.range in due, key=keys[verdict.range])
+                if verdict.healed_to is not None:
+                    chain = replace(chain, healed=(verdict.seq_from, verdict.seq_to, verdict.healed_to))
         return chain
 
+    def known(self, verdicts: Iterable[Verdict], lost: Container[Range], unclear: Iterable[Range]) -> int | None:
+        """How far it is known what is there: over what passes and what is `lost`, and not beyond a range that may still change."""
+        position = self.seq
+        for verdict in sorted(verdicts, key=lambda v: v.seq_from):
+            if (verdict.verdict in PASSES or verdict.range in lost) and _joins(position, verdict):
+                position = verdict.seq_to
+        return None if position is None else min([position, *(low for _, low, _ in unclear)])
 
-def verify_manifests(tables: LakeTables, entities: Iterable[str]) -> dict[str, Completeness]:
+
+def _joins(position: int | None, verdict: Verdict) -> bool:
+    return verdict.seq_from == position or (verdict.seq_from >= (position or 0) and verdict.seq_from % (1 << EPOCH_BITS) == 0)
+
+
+def verify_manifests(tables: LakeTables, entities: Iterable[str], now: datetime | None = None) -> dict[str, Completeness]:
     """Compares what is open, records the verdicts that changed, and moves each entity's chain on. Raises SparkFailed."""
     with interpreted(tables.spark):
-        return _verify(tables, list(entities))
+        return _verify(tables, list(entities), now or datetime.now(UTC))
 
 
-def _verify(tables: LakeTables, entities: list[str]) -> dict[str, Completeness]:
+def _verify(tables: LakeTables, entities: list[str], now: datetime) -> dict[str, Completeness]:
     stored = _stored(tables)
     if not stored and progress.find(tables, FINGERPRINT) is None:  # asked before the first batch has made the tables
         return {entity: Completeness(entity, None, None, 0, ()) for entity in entities}
@@ -94,16 +133,30 @@ def _verify(tables: LakeTables, entities: list[str]) -> dict[str, Completeness]:
         reopened={each for chain in chains.values() for each in chain.reopened},
     )
     mine = {entity: [m for m in manifests if m.entity == entity and _is_open(m, chain)] for entity, chain in chains.items()}
+    holes = {entity: find_gaps(mine[entity], chain.seq) for entity, chain in chains.items()}
+    gaps = {entity: seen(found, chains[entity].gaps, now) for entity, found in holes.items()}
+    awaited = {entity: tuple(g for g in found if now - g.since < TOLD_AFTER) for entity, found in gaps.items()}
+    for entity, found in holes.items():
+        early = {gap.range for gap in awaited[entity]}
+        mine[entity] += [hole for hole in found if (hole.seq_from, hole.seq_to) not in early]
     known = known_verdicts(tables, lowest) if any(mine.values()) else {}
-    settled = {entity: [m for m in found if _agreed(m, known)] for entity, found in mine.items()}
+    settled = {entity: [m for m in found if _settled(m, known)] for entity, found in mine.items()}
     fresh = compare(tables, [m for entity, found in mine.items() for m in found if m not in settled[entity]])
-    record(tables, [verdict for verdict in fresh if verdict != known.get(verdict.range)])
+    lost = {v.range for v in fresh if v.verdict not in PASSES and _stays(v, known.get(v.range), now)}
+    fresh = _heal(tables, fresh, lost)
+    late = [replace(known[each], verdict=LATE) for entity, found in mine.items() for each in filled(known, entity, found)]
+    record(tables, [*(verdict for verdict in fresh if verdict != known.get(verdict.range)), *late], now)
     moved, outcome = dict(chains), {}
     for entity, chain in chains.items():
         verdicts = [v for v in fresh if v.entity == entity] + [known[m.range] for m in settled[entity]]
-        moved[entity] = _moved(chain, verdicts, mine[entity])
-        still = tuple(sorted((v for v in verdicts if v.verdict != AGREES), key=lambda v: v.seq_from))
-        outcome[entity] = Completeness(entity, moved[entity].until, moved[entity].seq, len(verdicts), still, moved[entity].due)
+        moved[entity] = replace(_moved(chain, verdicts, mine[entity]), gaps=gaps[entity])
+        still = tuple(sorted((v for v in verdicts if v.verdict not in PASSES), key=lambda v: v.seq_from))
+        passed = {v.range for v in verdicts if v.verdict in PASSES}
+        unclear = [m.range for m in mine[entity] if m.range not in passed | lost]
+        outcome[entity] = Completeness(
+            entity, moved[entity].until, moved[entity].seq, len(verdicts), still, moved[entity].due,
+            moved[entity].known(verdicts, lost, unclear), awaited[entity], moved[entity].healed,
+        )  # fmt: skip
     if moved != chains:
         _store(tables, stored | moved)
     return outcome
@@ -124,9 +177,27 @@ def _is_open(manifest: Manifest, chain: _Chain) -> bool:
     return manifest.seq_to > (chain.seq or 0) or manifest.batch > chain.batch or manifest.range in chain.reopened
 
 
-def _agreed(manifest: Manifest, known: dict[Range, Verdict]) -> bool:
+def _settled(manifest: Manifest, known: Mapping[Range, Verdict]) -> bool:
     last = known.get(manifest.range)
-    return last is not None and last.verdict == AGREES and last.revision == manifest.revision
+    if last is None or last.revision != manifest.revision:
+        return False
+    return last.verdict == HEALED or (last.verdict == AGREES and not manifest.contradicted)
+
+
+def _stays(verdict: Verdict, last: Verdict | None, now: datetime) -> bool:
+    """Whether nothing more has come of a range for so long that nothing more is expected."""
+    return verdict == last and last.since is not None and now - last.since >= LOST_AFTER
+
+
+def _heal(tables: LakeTables, verdicts: list[Verdict], lost: set[Range]) -> list[Verdict]:
+    """The verdicts, with those of lost ranges healed of which digests have shown since that every part of the table says what the platform says."""
+    if not lost:
+        return verdicts
+    agreed = healed_to(tables, {entity for entity, _, _ in lost})
+    return [
+        replace(v, verdict=HEALED, healed_to=agreed[v.entity]) if v.range in lost and agreed.get(v.entity, 0) >= v.seq_to else v
+        for v in verdicts
+    ]
 
 
 def _moved(chain: _Chain, verdicts: list[Verdict], manifests: list[Manifest]) -> _Chain:
@@ -134,7 +205,7 @@ def _moved(chain: _Chain, verdicts: list[Verdict], manifests: list[Manifest]) ->
     compared = {verdict.range: verdict for verdict in verdicts}
     behind = {m.range for m in manifests if m.seq_to <= (moved.seq or 0)}
     # A range behind the end that does not agree, or that there was no time to compare, must not be forgotten with its batch.
-    reopened = frozenset(each for each in behind if each not in compared or compared[each].verdict != AGREES)
+    reopened = frozenset(each for each in behind if each not in compared or compared[each].verdict not in PASSES)
     return replace(moved, batch=max([chain.batch, *(m.batch for m in manifests)]), reopened=reopened)
 
 
@@ -153,6 +224,8 @@ def _store(tables: LakeTables, chains: dict[str, _Chain]) -> None:
             "reopened": sorted((low, high) for _, low, high in chain.reopened),
             "due": chain.due,
             "key": chain.key,
+            "gaps": [(gap.seq_from, gap.seq_to, gap.since.isoformat()) for gap in chain.gaps],
+            "healed": chain.healed,
         }
         for entity, chain in sorted(chains.items())
     }
@@ -160,7 +233,18 @@ def _store(tables: LakeTables, chains: dict[str, _Chain]) -> None:
 
 
 def _chain(
-    entity: str, seq: int | None, until: str | None, batch: int, reopened: list[tuple[int, int]], due: bool = False, key: int = 1
+    entity: str,
+    seq: int | None,
+    until: str | None,
+    batch: int,
+    reopened: list[tuple[int, int]],
+    due: bool = False,
+    key: int = 1,
+    gaps: Iterable[tuple[int, int, str]] = (),
+    healed: tuple[int, int, int] | None = None,
 ) -> _Chain:
     moment = datetime.fromisoformat(until) if until else None
-    return _Chain(seq, moment, batch, frozenset((entity, low, high) for low, high in reopened), due, key)
+    return _Chain(
+        seq, moment, batch, frozenset((entity, low, high) for low, high in reopened), due, key,
+        tuple(Gap(low, high, datetime.fromisoformat(since)) for low, high, since in gaps), healed and (healed[0], healed[1], healed[2]),
+    )  # fmt: skip

@@ -103,7 +103,7 @@ STATES: Columns = [
     ("as_of", "timestamp", "When the platform told it."),
     ("released_as", "string", "The version of the contract under which its digest was made."),
     ("rows", "integer", "How many rows there were."),
-    ("unreleased", "integer", "How many could not leave, or wait behind one that could not."),
+    ("unreleased", "integer", "How many could not leave, had not yet, or wait behind one that could not."),
     ("digest", "string", "The sum of the digests of what the rows say, modulo 2 to the 64th."),
     _OBJECT,
     _BATCH,
@@ -150,10 +150,11 @@ COMPLETENESS: Columns = [
     ("revision", "integer", "Of the manifest."),
     ("events", "integer", "How many events the platform sent."),
     ("found", "integer", "How many different events bronze has."),
-    ("verdict", "string", "agrees, missing, extra or contradicts."),
+    ("verdict", "string", "agrees, missing, extra, contradicts, no manifest, late or healed."),
     ("dead_letters", "integer", "How many the platform could not release."),
     ("closed_at", "timestamp", "When the platform had sent all of it."),
     ("checked_at", "timestamp", "When it was compared; of several rows of a range the latest holds."),
+    ("healed_to", "integer", "Of a healed range: as of which position digests of every part of the table agree."),
 ]
 CHECKPOINTS: Columns = [
     ("checkpoint", "integer", "Its number: it rises in each lane. Two lanes that end at the same moment may share one."),

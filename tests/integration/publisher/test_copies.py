@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -13,21 +14,24 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from demo.cloud.ministack import Emulator
 from demo.cloud.postgres import Postgres
 from demo.platform.migrations import migrate
-from publisher import epoch
+from publisher import backfill, epoch
 from publisher.capture import install
 from publisher.contracts import Contract
 from publisher.database import connect, translate
+from publisher.digest import send_digest
 from publisher.epoch import identity, raise_epoch
 from publisher.errors import InstallError
 from publisher.keys import LocalKeyring
 from publisher.outbox import try_lock
 from publisher.relay import Relay, ReleaseSet, Summary, Until
 from publisher.relay.mark import Mark, forget
+from publisher.resync import resync
 from publisher.sinks import MemorySink
 from publisher.sinks.kinesis import kinesis_client
 from tests.integration.publisher.clusters import Clusters
 from tests.integration.publisher.platform import Platform
 from tests.integration.publisher.relays import events
+from tests.integration.publisher.test_digest import differing
 
 NAME = "platform_copied"
 
@@ -50,6 +54,8 @@ class Site:
     server: Postgres
     releases: ReleaseSet
     mark: Mark | None
+    stream: MemorySink = field(default_factory=MemorySink)
+    """What is on the stream, from this cluster and those that it was copied from or to."""
 
     def write(self, code: str) -> None:
         with psycopg.connect(self.server.url(NAME), autocommit=True) as connection:
@@ -61,7 +67,17 @@ class Site:
         with connect(self.server.url(NAME), "relay") as connection:
             assert try_lock(connection)
             self.summary: Summary = Relay(connection, self.releases, sink, mark=self.mark).run(Until.SENT)
+        self.stream.put(sink.records)
         return events(sink)
+
+    def digest(self) -> None:
+        """As the runbook says after a restore: all that is due is sent anew, then the platform tells what it says."""
+        with connect(self.server.url(NAME), "backfill") as connection:
+            for entity in backfill.due(connection):
+                backfill.backfill(connection, self.releases.contracts, entity)
+            self.relay()
+            send_digest(connection, self.releases, "creditors")
+        self.relay()
 
     def new_epoch(self) -> None:
         """As `publisher install --new-epoch` does."""
@@ -74,7 +90,7 @@ class Site:
             return identity(connection)
 
     def at(self, server: Postgres) -> Site:
-        return Site(server, self.releases, self.mark)
+        return Site(server, self.releases, self.mark, self.stream)
 
 
 @pytest.fixture
@@ -142,6 +158,16 @@ def test_a_disk_snapshot_that_is_put_back_asks_for_a_new_epoch_and_goes_on_with_
     assert len(again) == 1
     assert not seqs(again) & seqs(sent)
     assert snapshot.summary.epoch == 2
+    snapshot.digest()
+    lost = differing(snapshot.stream, "creditors")
+    assert len(lost) == 1, "the row that the restore took back is the one difference, and a digest names its part"
+    codes = [event["key"] for event in events(snapshot.stream) if event["entity"] == "creditors"]
+    with connect(snapshot.server.url(NAME), "resync") as connection:
+        contracts, release = snapshot.releases.contracts, snapshot.releases.release
+        assert resync(connection, contracts, release, "creditors", lost, threading.Event(), codes).gone == 1
+    snapshot.relay()
+    snapshot.digest()
+    assert differing(snapshot.stream, "creditors") == set()
 
 
 def test_the_old_primary_stops_when_the_restored_one_publishes(clusters: Clusters, original: Site) -> None:
@@ -166,6 +192,8 @@ def test_a_promoted_standby_raises_the_epoch_and_the_old_primary_stops(clusters:
     assert standby.summary.epoch == 2
     assert len(after) == 1
     assert not seqs(after) & seqs(before)
+    standby.digest()
+    assert differing(standby.stream, "creditors") == set(), "nothing was lost, and nothing is too much"
     with pytest.raises(InstallError):
         original.relay()
 

@@ -82,3 +82,18 @@ def test_a_dead_letter_that_may_leave_again_is_told_apart(environment: dict[str,
     run(environment, "relay", "--once")
     application.sql("UPDATE publisher.dead_letters SET state = 'requeued'")
     assert "may leave now: the relay puts it back" in run(environment, "dead-letters").stdout
+
+
+def test_a_digest_of_one_table_that_must_wait_keeps_no_other_from_being_told(
+    environment: dict[str, str], application: Platform
+) -> None:
+    application.sql(
+        "INSERT INTO publisher.backfills (entity, due) VALUES ('customers', 'a test') ON CONFLICT (entity) DO UPDATE SET due = 'a test'"
+    )
+    told = run(environment, "digest", "customers", "creditors", "--rows-per-second", "1000")
+
+    assert told.returncode == 1
+    assert "creditors: 0 rows, in 256 parts." in told.stdout
+    assert "customers: a backfill is due" in told.stderr
+    assert "nothing was told of customers: see above" in told.stderr
+    assert application.sql("SELECT DISTINCT key, count(*) FROM publisher.outbox GROUP BY key") == [("creditors", 256)]
