@@ -196,13 +196,14 @@ def rollback_job(catalog: Catalog) -> dg.JobDefinition:
 def quarantine_check(cadence: str) -> dg.AssetChecksDefinition:
     """`empty` on `bronze/quarantine`: what is there, by reason and age."""
 
-    @dg.asset_check(
-        name=EMPTY,
-        asset=dg.AssetKey(["bronze", "quarantine"]),
+    spec = dg.AssetCheckSpec(
+        EMPTY,
+        asset=["bronze", "quarantine"],
         description="Nothing is in quarantine. If something is: which reasons, how much, for how long.",
         automation_condition=at_each_tick(cadence),
-        pool="completeness",
     )
+
+    @dg.multi_asset_check(name="quarantine", specs=[spec], pool="completeness")
     @without_values
     def empty(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> Iterator[dg.AssetCheckResult]:
         with lake.tables(f"quarantine/{context.run.run_id}") as tables:
@@ -211,6 +212,8 @@ def quarantine_check(cadence: str) -> dg.AssetChecksDefinition:
             found = refused(tables) if tables.exists("ops", "quarantine") else []
         total = sum(each.rows for each in found)
         yield dg.AssetCheckResult(
+            asset_key=spec.asset_key,
+            check_name=EMPTY,
             passed=not found,
             severity=dg.AssetCheckSeverity.WARN,
             description=f"{total:,} rows, the oldest of {min(each.oldest for each in found):%Y-%m-%d %H:%M} UTC"

@@ -141,7 +141,8 @@ def _step(tables: LakeTables, step: Step, planned: Plan, gold: Mapping[str, Gold
     if step.how == REWRITE and step.after is not None:
         _show_again(tables, gold[name], step.after)
     elif step.how == RESTORE and step.after is not None:
-        tables.restore(layer, name, step.after)
+        with interpreted(tables.spark):  # it moves names of files, and no rows
+            tables.restore(layer, name, step.after)
     elif step.how == CUT:
         cut = (
             f"_batch > {planned.upto_batch}"

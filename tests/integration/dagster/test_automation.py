@@ -139,7 +139,7 @@ def test_a_run_that_is_under_way_does_not_lift_a_failed_check(instance: dg.Dagst
     assert clock.tick() == (False, True)
 
 
-def test_of_an_empty_lake_each_tick_asks_for_the_checks_of_completeness_of_each_entity_and_for_no_table(
+def test_of_an_empty_lake_each_tick_asks_for_the_checks_of_completeness_of_each_entity_and_of_quarantine_and_for_no_table(
     instance: dg.DagsterInstance,
 ) -> None:
     first = dg.evaluate_automation_conditions(
@@ -157,5 +157,5 @@ def test_of_an_empty_lake_each_tick_asks_for_the_checks_of_completeness_of_each_
         dg.AssetCheckKey(dg.AssetKey([layer, entity]), name)
         for entity in load_contracts(Path("contracts"))
         for layer, name in (("bronze", "arrived"), ("silver", "fresh"), ("silver", "same_state"))
-    }
+    } | {dg.AssetCheckKey(dg.AssetKey(["bronze", "quarantine"]), "empty")}
     assert _requested(later) == expected
