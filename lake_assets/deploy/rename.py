@@ -26,6 +26,7 @@ from resources.tables import LakeTables
 
 NAMED_IN = (
     ("manifests", "of"), ("risk", "of"), ("states", "of"), ("completeness", "entity"), ("conflicts", "entity"), ("tombstones", "entity"),
+    ("adjustments", "entity"),
 )  # fmt: skip
 """Where in `ops` rows are an entity's, and by which column."""
 
@@ -99,6 +100,8 @@ def _copy(tables: LakeTables, layer: str, name: str, former: str) -> int:
 def _take_over_ops(tables: LakeTables, rename: Rename) -> None:
     now, was = literal(rename.entity), literal(rename.former)
     for name, column in NAMED_IN:
+        if not tables.exists("ops", name):
+            continue
         with interpreted(tables.spark), spark_errors(f"renaming {rename.former} in ops/{name}"):
             statement = f"UPDATE {tables.sql_name('ops', name)} SET {quoted(column)} = {now} WHERE {quoted(column)} = {was}"  # noqa: S608
             tables.spark.sql(statement).collect()
