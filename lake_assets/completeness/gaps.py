@@ -54,7 +54,11 @@ def seen(found: Iterable[Manifest], former: Iterable[Gap], now: datetime) -> tup
 
 
 def filled(known: Mapping[Range, Verdict], entity: str, manifests: Iterable[Manifest]) -> list[Range]:
-    """The ranges that were told of for want of a manifest, and of which one has come since."""
+    """The ranges that were told of for want of a manifest, and for parts of which some have come since. One for just that range has a verdict there itself."""
     come = [(m.seq_from, m.seq_to) for m in manifests if m.revision != GAP]
     missing = (v for v in known.values() if v.entity == entity and v.verdict == NO_MANIFEST)
-    return [v.range for v in missing if any(low < v.seq_to and v.seq_from < high for low, high in come)]
+    return [
+        v.range
+        for v in missing
+        if (v.seq_from, v.seq_to) not in come and any(low < v.seq_to and v.seq_from < high for low, high in come)
+    ]

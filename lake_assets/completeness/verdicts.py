@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from pyspark.sql import Column
 from pyspark.sql import functions as sf
 
 from lake_assets.transforms import schemas
@@ -85,9 +86,7 @@ class Verdict:
 
 def read_manifests(tables: LakeTables, *, above: int, after_batch: int, reopened: Iterable[Range]) -> list[Manifest]:
     """The manifests of ranges that end above `above`, came after batch `after_batch`, or are among `reopened`."""
-    wanted = (sf.col("seq_to") > above) | (sf.col("_batch") > after_batch)
-    for entity, seq_from, seq_to in reopened:
-        wanted |= (sf.col("of") == entity) & (sf.col("seq_from") == seq_from) & (sf.col("seq_to") == seq_to)
+    wanted = _among("of", reopened, (sf.col("seq_to") > above) | (sf.col("_batch") > after_batch))
     said = sf.struct(
         "revision", "events", "dead_letters", "digest", as_micros("closed_at").alias("closed_at"), "backfill_due", "key_version"
     )
@@ -97,7 +96,7 @@ def read_manifests(tables: LakeTables, *, above: int, after_batch: int, reopened
         .where(wanted)
         .groupBy("of", "seq_from", "seq_to", "revision")
         .agg(
-            sf.max_by(said, "backfill_due").alias("said"), sf.max("_batch").alias("batch"),
+            sf.max_by(said, sf.struct("backfill_due", content)).alias("said"), sf.max("_batch").alias("batch"),
             (sf.size(sf.collect_set(content)) > 1).alias("contradicted"),
         )
     )  # fmt: skip
@@ -113,13 +112,14 @@ def read_manifests(tables: LakeTables, *, above: int, after_batch: int, reopened
     ]  # fmt: skip
 
 
-def known_verdicts(tables: LakeTables, above: int) -> dict[Range, Verdict]:
-    """The last verdict of each range that ends above `above`."""
+def known_verdicts(tables: LakeTables, above: int, others: Iterable[Range] = ()) -> dict[Range, Verdict]:
+    """The last verdict of each range that ends above `above`, and of `others`."""
+    wanted = _among("entity", others, sf.col("seq_to") > above)
     columns = [as_micros(name).alias(name) if kind == "timestamp" else name for name, kind, _ in schemas.COMPLETENESS]
     with spark_errors("reading the verdicts"):
         rows = (
             tables.read("ops", "completeness")
-            .where(sf.col("seq_to") > above)
+            .where(wanted)
             .groupBy("entity", "seq_from", "seq_to")
             .agg(sf.max_by(sf.struct(*columns), "checked_at").alias("last"))
             .select("last.*")
@@ -133,6 +133,12 @@ def known_verdicts(tables: LakeTables, above: int) -> dict[Range, Verdict]:
         for row in rows
     ]  # fmt: skip
     return {verdict.range: verdict for verdict in found}
+
+
+def _among(entity: str, ranges: Iterable[Range], wanted: Column) -> Column:
+    for name, low, high in ranges:
+        wanted |= (sf.col(entity) == name) & (sf.col("seq_from") == low) & (sf.col("seq_to") == high)
+    return wanted
 
 
 def compare(tables: LakeTables, manifests: Iterable[Manifest]) -> list[Verdict]:

@@ -139,7 +139,9 @@ def _verify(tables: LakeTables, entities: list[str], now: datetime) -> dict[str,
     for entity, found in holes.items():
         early = {gap.range for gap in awaited[entity]}
         mine[entity] += [hole for hole in found if (hole.seq_from, hole.seq_to) not in early]
-    known = known_verdicts(tables, lowest) if any(mine.values()) else {}
+    behind = [m.range for found in mine.values() for m in found if m.seq_to <= lowest]
+    known = known_verdicts(tables, lowest, behind) if any(mine.values()) else {}
+    mine = {e: [replace(m, contradicted=m.contradicted or _contradicts(m, known)) for m in found] for e, found in mine.items()}
     settled = {entity: [m for m in found if _settled(m, known)] for entity, found in mine.items()}
     fresh = compare(tables, [m for entity, found in mine.items() for m in found if m not in settled[entity]])
     lost = {v.range for v in fresh if v.verdict not in PASSES and _stays(v, known.get(v.range), now)}
@@ -182,6 +184,14 @@ def _settled(manifest: Manifest, known: Mapping[Range, Verdict]) -> bool:
     if last is None or last.revision != manifest.revision:
         return False
     return last.verdict == HEALED or (last.verdict == AGREES and not manifest.contradicted)
+
+
+def _contradicts(manifest: Manifest, known: Mapping[Range, Verdict]) -> bool:
+    """Whether another content of the same revision agreed before: that manifest was not read again."""
+    last = known.get(manifest.range)
+    if last is None or last.verdict != AGREES or last.revision != manifest.revision:
+        return False
+    return (manifest.events, manifest.dead_letters, manifest.closed_at) != (last.events, last.dead_letters, last.closed_at)
 
 
 def _stays(verdict: Verdict, last: Verdict | None, now: datetime) -> bool:

@@ -48,6 +48,7 @@ def test_a_gap_is_filled_by_a_manifest_within_it_and_by_no_other() -> None:
     known = {told.range: told}
     assert filled(known, "debts", [manifest(0, 5), manifest(9, 12)]) == []
     assert filled(known, "debts", [manifest(7, 9)]) == [told.range]
+    assert filled(known, "debts", [manifest(5, 9)]) == [], "that one's own verdict takes its place"
     assert filled(known, "customers", [manifest(7, 9)]) == []
     assert filled({told.range: Verdict("debts", *told.range[1:], GAP, 0, 0, LATE, 0, NOW)}, "debts", [manifest(7, 9)]) == []
 
