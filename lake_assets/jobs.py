@@ -7,6 +7,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from lake_assets.catalog import GROUPS
 
+INGEST = "ingest"
 INGEST_TAGS = {"dagster/max_runtime": "1800"}
 """A machine that went down leaves its run as started, and none would follow: after half an hour it counts as failed."""
 
@@ -17,7 +18,7 @@ GOES_ON = {"pushlake/goes_on": "true"}
 def ingest_job(completeness: dg.AssetChecksDefinition) -> UnresolvedAssetJobDefinition:
     """From landed objects to silver, a few batches a run."""
     return dg.define_asset_job(
-        "ingest",
+        INGEST,
         selection=(dg.AssetSelection.groups(GROUPS["raw"], GROUPS["bronze"]) | _silver_current())
         - dg.AssetSelection.checks(*completeness.check_keys),
         description="What has landed, from raw objects through bronze to silver: up to four batches.",

@@ -14,6 +14,8 @@ from lake_assets.automation import at_each_tick
 from lake_assets.catalog import Catalog
 from lake_assets.completeness import Completeness, StateVerdict, verify_manifests, verify_states
 from lake_assets.guard import without_values
+from lake_assets.raw import alone
+from lake_assets.runs import kept_out
 from lake_assets.silver.rekey import waits
 from resources.lake import LakeResource
 
@@ -52,6 +54,8 @@ def completeness_checks(catalog: Catalog, cadence: str) -> dg.AssetChecksDefinit
     @without_values
     def completeness(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> Iterator[dg.AssetCheckResult]:
         with lake.tables(f"completeness/{context.run.run_id}") as tables:
+            if kept_out(context, alone.look(tables)):
+                return
             found = verify_manifests(tables, catalog.contracts)
             holds = waits(tables, catalog.contracts.values())
             states = {} if holds else verify_states(tables, catalog.contracts, {e: each.seq for e, each in found.items()})

@@ -17,7 +17,9 @@ from lake_assets.gold.model import GoldTable
 from lake_assets.gold.refreshes import check_refreshes
 from lake_assets.guard import without_values
 from lake_assets.metadata import preview
+from lake_assets.raw import alone
 from lake_assets.raw.session import interpreted
+from lake_assets.runs import kept_out
 from lake_assets.silver.rekey import exchanging
 from resources.lake import LakeResource
 from resources.tables import LakeTables
@@ -57,6 +59,8 @@ def gold_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
     @without_values
     def gold(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         with lake.tables(f"gold/{context.run.run_id}") as tables:
+            if kept_out(context, alone.look(tables)):
+                return
             if exchanging(tables, catalog.contracts.values()):
                 context.log.info("gold waits: silver changes over to the new pseudonym key")
                 return

@@ -11,7 +11,9 @@ import dagster as dg
 from lake_assets.automation import on_cadence
 from lake_assets.catalog import Catalog
 from lake_assets.guard import without_values
+from lake_assets.raw import alone
 from lake_assets.raw.batches import finished_below
+from lake_assets.runs import kept_out
 from lake_assets.silver.history import HistoryResult, update_history
 from lake_assets.silver.rekey import waits
 from lake_assets.transforms import schemas
@@ -43,6 +45,8 @@ def history_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
     def history(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[None]]:
         wanted = [e for e in catalog.contracts if dg.AssetKey(["silver", f"{e}_history"]) in context.selected_asset_keys]
         with lake.tables(f"history/{context.run.run_id}") as tables:
+            if kept_out(context, alone.look(tables)):
+                return
             if waits(tables, catalog.contracts.values()):
                 context.log.info("history waits: silver has not changed over to the new pseudonym key yet")
                 return

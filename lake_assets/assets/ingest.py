@@ -27,11 +27,12 @@ from lake_assets.bronze.reports import RiskReport, reports_of
 from lake_assets.catalog import Catalog
 from lake_assets.completeness import all_under
 from lake_assets.guard import without_values
-from lake_assets.jobs import GOES_ON
+from lake_assets.jobs import GOES_ON, INGEST
+from lake_assets.raw import alone
 from lake_assets.raw.batches import finished_below, oldest_waiting, pending_batches
-from lake_assets.raw.lake import ensure_lake
+from lake_assets.raw.lake import FINGERPRINT, ensure_lake
 from lake_assets.raw.ledger import register
-from lake_assets.runs import others_have_ended
+from lake_assets.runs import kept_out, others_have_ended
 from lake_assets.silver.rekey import announce, exchange, exchanging, key_of, waits
 from lake_assets.transforms import schemas
 from lake_assets.transforms.rules import rules_of
@@ -78,7 +79,10 @@ def _objects(catalog: Catalog) -> dg.AssetsDefinition:
     ) -> Iterator[StepEvent]:
         """Registers what has landed, and yields nothing when there is nothing to load: the run then ends here."""
         with lake.tables(f"ledger/{context.run.run_id}") as tables:
-            ensure_lake(tables, catalog.contracts, catalog.signed)
+            progressed = alone.look(tables, FINGERPRINT)
+            if kept_out(context, progressed):
+                return
+            ensure_lake(tables, catalog.contracts, catalog.signed, progressed)
             result = register(tables, landing.open(), notifications.open(), list_hours=config.list_hours)
             if result.new or pending_batches(tables):
                 yield dg.MaterializeResult(asset_key=spec.key, metadata=ledger_metadata(result))
@@ -118,6 +122,8 @@ def _batch(catalog: Catalog) -> dg.AssetsDefinition:
 
         Repeated after a crash, each step finds what it did before and changes nothing.
         """
+        if not _began_with_the_ledger(context) and _is_closed(context, lake):
+            return
         done, queue, bucket = Done(), notifications.open(), landing.open()
         conflicts: dict[str, int] = {}
         reports: list[RiskReport] = []
@@ -158,6 +164,18 @@ def _batch(catalog: Catalog) -> dg.AssetsDefinition:
             )
 
     return batch
+
+
+def _began_with_the_ledger(context: dg.AssetExecutionContext) -> bool:
+    """Whether the run's first step has looked whether the lake is closed. One that closes it since waits for this run."""
+    selection = context.run.asset_selection
+    whole = context.job_name == INGEST and context.run.parent_run_id is None
+    return whole or (selection is not None and dg.AssetKey(["raw", "objects"]) in selection)
+
+
+def _is_closed(context: dg.AssetExecutionContext, lake: LakeResource) -> bool:
+    with lake.tables(f"look/{context.run.run_id}") as tables:
+        return kept_out(context, alone.look(tables))
 
 
 def _waits_for_new_codes(context: dg.AssetExecutionContext, lake: LakeResource, catalog: Catalog) -> bool:

@@ -60,14 +60,19 @@ def tables_of(contracts: Mapping[str, Contract]) -> list[Table]:
     return found
 
 
-def ensure_lake(tables: LakeTables, contracts: Mapping[str, Contract], signed: Sequence[SignedVersion] = ()) -> int:
+def ensure_lake(
+    tables: LakeTables,
+    contracts: Mapping[str, Contract],
+    signed: Sequence[SignedVersion] = (),
+    progressed: Mapping[str, progress.Progress] | None = None,
+) -> int:
     """Makes the tables that are missing and adds columns that contracts gained; how many it looked at. Records the `signed` versions.
 
-    One look-up when nothing changed: the fingerprint of both is kept with the progress.
+    One look-up when nothing changed: the fingerprint of both is kept with the progress. None where the caller has read that row already (`progressed`).
     """
     wanted = f"{schemas.fingerprint(contracts)} {mark(signed)}"
     with interpreted(tables.spark):
-        known = progress.find(tables, FINGERPRINT)
+        known = (progress.find_some(tables, (FINGERPRINT,)) if progressed is None else progressed).get(FINGERPRINT)
     if known is not None and known.note == wanted:
         return 0
     progress.ensure(tables)

@@ -5,6 +5,7 @@ Belongs here: reading and writing those rows. Not here: what the names mean (the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -49,6 +50,18 @@ def find(tables: LakeTables, name: str) -> Progress | None:
         if is_absent(error.condition):
             return None
         raise
+
+
+def find_some(tables: LakeTables, names: Iterable[str]) -> dict[str, Progress]:
+    """Several processes' progress in one look, by name; nothing in a lake that has no tables yet."""
+    try:
+        with spark_errors("reading the progress"):
+            rows = tables.read("ops", NAME).where(sf.col("name").isin(*names)).select(*_columns()).collect()
+    except SparkFailed as error:
+        if is_absent(error.condition):
+            return {}
+        raise
+    return {row.name: _progress(row) for row in rows}
 
 
 def read(tables: LakeTables, name: str) -> Progress | None:

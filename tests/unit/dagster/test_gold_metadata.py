@@ -14,6 +14,7 @@ import pytest
 from lake_assets.assets import gold
 from lake_assets.catalog import Catalog
 from lake_assets.gold.engine import GoldResult
+from lake_assets.raw import alone
 from resources.lake import LakeResource
 from resources.spark import SparkConnectResource
 
@@ -44,6 +45,7 @@ def test_only_tables_with_a_smallest_cell_show_rows(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(gold, "build", lambda *_: GoldResult(rows=1, suppressed=0, as_of=date(2026, 11, 24), seconds=1.0))
     monkeypatch.setattr(gold, "check_refreshes", lambda *_: 0)
     monkeypatch.setattr(gold, "interpreted", nullcontext)
+    monkeypatch.setattr(alone, "look", lambda *_: {})
     catalog = Catalog.load()
     lake = Lake(spark=SparkConnectResource(remote="sc://nowhere"), uri="s3://lake")
     with dg.DagsterInstance.ephemeral() as instance:

@@ -15,6 +15,7 @@ from lake_assets.assets import history
 from lake_assets.assets.ingest_events import silver_events
 from lake_assets.bronze.conservation import BatchContents, Conservation
 from lake_assets.catalog import Catalog
+from lake_assets.raw import alone
 from lake_assets.silver.current import SilverResult
 from lake_assets.silver.history import HistoryResult
 from resources.lake import LakeResource
@@ -56,6 +57,7 @@ def test_history_shows_how_many_rows_it_has_and_got_under_names_that_dagster_kno
 
     monkeypatch.setattr(history, "finished_below", lambda _: 12)
     monkeypatch.setattr(history, "update_history", update)
+    monkeypatch.setattr(alone, "look", lambda *_: {})
     lake = Lake(spark=SparkConnectResource(remote="sc://nowhere"), uri="s3://lake")
     with dg.DagsterInstance.ephemeral() as instance:
         assets = [history.history_assets(Catalog.load(), "0 * * * *")]
