@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from lake_assets.assets.completeness import completeness_checks
+from lake_assets.assets.erasure import erasure_asset, erasure_job, erasure_schedule
 from lake_assets.assets.gold import gold_assets
 from lake_assets.assets.history import history_assets
 from lake_assets.assets.ingest import ingest_assets
@@ -13,6 +14,7 @@ from lake_assets.automation import DEFAULT_CADENCE, automation_sensor
 from lake_assets.catalog import Catalog
 from lake_assets.jobs import ingest_job, refresh_job
 from lake_assets.sensors.landed import landed_sensor, listing_schedules
+from lake_assets.sensors.unfinished import unfinished_sensor
 from resources.lake import LakeResource
 from resources.landing import LandingResource
 from resources.notifications import NotificationsResource
@@ -28,17 +30,19 @@ def defs() -> dg.Definitions:
     cron = cadence(DEFAULT_CADENCE)
     completeness = completeness_checks(catalog, cron)
     ingest, refresh = ingest_job(completeness), refresh_job(completeness)
+    erasure = erasure_job()
     return dg.Definitions(
         assets=[
             *platform_assets(catalog),
             *ingest_assets(catalog),
             history_assets(catalog, cron),
             gold_assets(catalog, cron),
+            erasure_asset(catalog),
         ],
         asset_checks=[completeness],
-        jobs=[ingest, refresh],
-        sensors=[landed_sensor(ingest), automation_sensor()],
-        schedules=listing_schedules(ingest),
+        jobs=[ingest, refresh, erasure],
+        sensors=[landed_sensor(ingest), automation_sensor(), unfinished_sensor(erasure)],
+        schedules=[*listing_schedules(ingest), erasure_schedule(erasure)],
         resources={
             "lake": LakeResource(spark=SparkConnectResource()),
             "landing": LandingResource(),

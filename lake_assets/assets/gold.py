@@ -73,7 +73,7 @@ def gold_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
                 shown = preview(catalog.gold[name], tables.read("gold", name))
                 return name, result, shown, two_refreshes(catalog.gold[name], tables) if asked else None
 
-        for names in _generations(catalog, wanted):
+        for names in generations(catalog, wanted):
             with ThreadPoolExecutor(THREADS) as pool:
                 for name, result, shown, verdict in pool.map(make, names):
                     yield dg.MaterializeResult(
@@ -103,7 +103,7 @@ def two_refreshes(table: GoldTable, tables: LakeTables) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=True, asset_key=key, check_name=TWO_REFRESHES, metadata={"cells that both show": cells})
 
 
-def _generations(catalog: Catalog, wanted: set[str]) -> Iterator[list[str]]:
+def generations(catalog: Catalog, wanted: set[str]) -> Iterator[list[str]]:
     """The wanted tables in groups, each after all that it reads."""
     reads = {
         name: {dep.removeprefix("gold/") for dep in catalog.gold[name].dependencies if dep.startswith("gold/")} for name in wanted

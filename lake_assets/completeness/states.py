@@ -4,7 +4,7 @@ Belongs here: which digest to compare, and the comparison. Not here: making dige
 
 Manifests prove that what was captured has arrived. A digest tells what the rows said in one snapshot, in 256 parts, so it also finds what nobody
 captured, and what was altered later. It is compared once the lake is proven complete up to its `seq_high` and history has come so far. A part is left
-out where an event lies between `seq_low` and `seq_high`, where a row could not leave, or where rows left under a former contract: the next digest
+out where somebody was erased since, where an event lies between `seq_low` and `seq_high`, where a row could not leave, or where rows left under a former contract: the next digest
 tells of it.
 """
 
@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from lake_assets.raw import progress
+from lake_assets.raw.batches import ERASURES
 from lake_assets.raw.session import interpreted
 from lake_assets.silver.history import history_progress
 from lake_assets.transforms import schemas
@@ -67,7 +68,7 @@ def verify_states(
             later = sorted(digests.get(entity, []), key=lambda each: each[1], reverse=True)
             told = next((each for each in later[:NEWEST] if _history_has(tables, entity, each[1])), None)
             if told is not None:
-                verdict = _compare(tables, contract, *told)
+                verdict = _compare(tables, contract, *told, erased=ERASURES in known)
                 progress.write(tables, _name(entity), position=verdict.seq_high, note=json.dumps(asdict(verdict)))
             if verdict is not None:
                 found[entity] = verdict
@@ -117,7 +118,7 @@ def _history_has(tables: LakeTables, entity: str, seq_high: int) -> bool:
         return not tables.spark.sql(missing).collect()
 
 
-def _compare(tables: LakeTables, contract: Contract, seq_low: int, seq_high: int) -> StateVerdict:
+def _compare(tables: LakeTables, contract: Contract, seq_low: int, seq_high: int, *, erased: bool = False) -> StateVerdict:
     entity = contract.entity
     fields = ", ".join(f"`{name}`" for name, *_ in schemas.record(contract))
     deletes = ", ".join(f"'{op}'" for op in sorted(DELETES))
@@ -134,6 +135,8 @@ def _compare(tables: LakeTables, contract: Contract, seq_low: int, seq_high: int
         f"SELECT DISTINCT xxhash64(_key) & {BUCKETS - 1} AS bucket, true AS moved FROM {tables.sql_name('bronze', entity)}"
         f" WHERE _seq > {seq_low} AND _seq <= {seq_high}"
     )
+    if erased:  # of whom the digest still told
+        moved += f" UNION SELECT bucket, true AS moved FROM {tables.sql_name('ops', 'adjustments')} WHERE entity = '{entity}' AND upto > {seq_low}"
     query = f"""
         WITH told AS ({told}), held AS (
           SELECT bucket, count(*) AS rows, sum(CAST(said AS DECIMAL(38, 0))) AS digest, collect_set(_contract) AS contracts

@@ -17,6 +17,7 @@ from datetime import datetime
 
 from lake_assets.completeness.verdicts import AGREES, Manifest, Range, Verdict, compare, known_verdicts, read_manifests, record
 from lake_assets.raw import progress
+from lake_assets.raw.batches import ERASURES
 from lake_assets.raw.lake import FINGERPRINT
 from lake_assets.raw.session import interpreted
 from publisher.wire import EPOCH_BITS
@@ -80,7 +81,7 @@ def verify_manifests(tables: LakeTables, entities: Iterable[str]) -> dict[str, C
 
 
 def _verify(tables: LakeTables, entities: list[str]) -> dict[str, Completeness]:
-    stored = _stored(tables)
+    stored, erased = _stored_and_erased(tables)
     if not stored and progress.find(tables, FINGERPRINT) is None:  # asked before the first batch has made the tables
         return {entity: Completeness(entity, None, None, 0, ()) for entity in entities}
     chains = {entity: stored.get(entity, _Chain()) for entity in entities}
@@ -96,7 +97,7 @@ def _verify(tables: LakeTables, entities: list[str]) -> dict[str, Completeness]:
     mine = {entity: [m for m in manifests if m.entity == entity and _is_open(m, chain)] for entity, chain in chains.items()}
     known = known_verdicts(tables, lowest) if any(mine.values()) else {}
     settled = {entity: [m for m in found if _agreed(m, known)] for entity, found in mine.items()}
-    fresh = compare(tables, [m for entity, found in mine.items() for m in found if m not in settled[entity]])
+    fresh = compare(tables, [m for entity, found in mine.items() for m in found if m not in settled[entity]], erased=erased)
     record(tables, [verdict for verdict in fresh if verdict != known.get(verdict.range)])
     moved, outcome = dict(chains), {}
     for entity, chain in chains.items():
@@ -139,8 +140,15 @@ def _moved(chain: _Chain, verdicts: list[Verdict], manifests: list[Manifest]) ->
 
 
 def _stored(tables: LakeTables) -> dict[str, _Chain]:
-    known = progress.find(tables, NAME)
-    return {entity: _chain(entity, **each) for entity, each in json.loads((known and known.note) or "{}").items()}
+    return _stored_and_erased(tables)[0]
+
+
+def _stored_and_erased(tables: LakeTables) -> tuple[dict[str, _Chain], bool]:
+    """The chains, and whether anybody was ever erased: in one look."""
+    rows = progress.find_some(tables, (NAME, ERASURES))
+    known = rows.get(NAME)
+    chains = {entity: _chain(entity, **each) for entity, each in json.loads((known and known.note) or "{}").items()}
+    return chains, ERASURES in rows
 
 
 def _store(tables: LakeTables, chains: dict[str, _Chain]) -> None:

@@ -45,6 +45,9 @@ OPS = (
     Table("ops", "contracts", schemas.CONTRACTS),
     Table("ops", "conflicts", schemas.CONFLICTS),
     Table("ops", "completeness", schemas.COMPLETENESS, statistics=("seq_from", "seq_to")),
+    Table("ops", "erased", schemas.ERASED),
+    Table("ops", "adjustments", schemas.ADJUSTMENTS, statistics=("seq", "_batch")),
+    Table("ops", "erasures", schemas.ERASURES),
 )
 
 

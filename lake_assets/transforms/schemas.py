@@ -45,7 +45,11 @@ OBJECTS: Columns = [
     ("size_bytes", "integer", "Its size."),
     ("day", "date", "The day in its key; 1970-01-01 where the key names none."),
     ("hour", "timestamp", "The hour in its key."),
-    ("found_by", "string", "event (its notification) or listing (which found what no event told of)."),
+    (
+        "found_by",
+        "string",
+        "event (its notification), listing (which found what no event told of) or erasure (which wrote it anew).",
+    ),
     ("found_at", "timestamp", "When the lake came to know it."),
     _BATCH,
 ]
@@ -116,6 +120,7 @@ BATCHES: Columns = [
     ("bronze", "integer", "Of these, in bronze."),
     ("manifests", "integer", "Of these, manifests, and reports on risk and state."),
     ("quarantined", "integer", "Of these, in quarantine."),
+    ("erased", "integer", "Of these, not loaded, since their person had been erased."),
     ("conserved", "boolean", "Whether the sum holds, counted in the tables."),
     ("finished_at", "timestamp", "When silver had it."),
 ]
@@ -154,6 +159,46 @@ COMPLETENESS: Columns = [
     ("dead_letters", "integer", "How many the platform could not release."),
     ("closed_at", "timestamp", "When the platform had sent all of it."),
     ("checked_at", "timestamp", "When it was compared; of several rows of a range the latest holds."),
+]
+ERASED: Columns = [
+    (
+        "code",
+        "string",
+        "SHA-256 of the person's code, or of entity and key of a row: it tells who came back, and leads to nobody.",
+    ),
+    ("what", "string", "person, row (of an entity without a person) or part (a row that goes with its person)."),
+    ("seq", "integer", "What is erased: all up to this position, and deletes of later. Null until an erasure has begun."),
+    ("asked_at", "timestamp", "When the lake came to know it."),
+    ("erasure", "integer", "The erasure that carried it out; null as long as it waits."),
+]
+ADJUSTMENTS: Columns = [
+    ("entity", "string", "Of which entity."),
+    ("seq", "integer", "The event's position."),
+    ("digest", "integer", "XXH64 (seed 42) of its line, as bronze had it."),
+    ("bucket", "integer", "In which of 256 parts of its entity the row was, as in `ops/states`."),
+    ("upto", "integer", "Up to which position its person is erased."),
+    ("how", "string", "removed (an erasure took it out of bronze) or dropped (a batch brought it later, and did not load it)."),
+    ("erasure", "integer", "Which erasure removed it."),
+    ("_object", "string", "The raw object that brought it."),
+    _BATCH,
+]
+ERASURES: Columns = [
+    ("erasure", "integer", "Its number."),
+    ("people", "integer", "How many persons were erased."),
+    ("rows", "integer", "How many rows of entities without a person."),
+    ("events", "integer", "How many events went from bronze."),
+    ("returned", "integer", "Of the persons, how many the platform has written of again since."),
+    ("upto_batch", "integer", "Up to which batch bronze was searched."),
+    ("tables", "string", "JSON: of each table how many rows went, and its version afterwards."),
+    ("objects_rewritten", "integer", "Raw objects that were written anew without what was theirs."),
+    ("objects_removed", "integer", "Raw objects that held nothing else, and no batch had loaded."),
+    ("versions_removed", "integer", "Former versions of raw objects that were deleted."),
+    ("objects_unreadable", "integer", "Raw objects that break off or are no gzip: searched as far as they can be read."),
+    ("files_vacuumed", "integer", "Files of tables that were deleted."),
+    ("files_searched", "integer", "Files of the lake and raw objects that were searched afterwards; nothing was found."),
+    ("bytes_searched", "integer", "Their size."),
+    ("began_at", "timestamp", "When the erasure began, at its first try."),
+    ("ended_at", "timestamp", "When it was proven."),
 ]
 PROGRESS: Columns = [
     ("name", "string", "What advances."),
@@ -198,6 +243,21 @@ def history(contract: Contract) -> Columns:
 
 def fingerprint(contracts: Mapping[str, Contract]) -> str:
     """Changes when a table of the lake would: tells in one look-up that all of them are there."""
-    shape = [OBJECTS, QUARANTINE, MANIFESTS, RISK, STATES, BATCHES, TOMBSTONES, CONTRACTS, CONFLICTS, COMPLETENESS, PROGRESS]
+    shape = [
+        OBJECTS,
+        QUARANTINE,
+        MANIFESTS,
+        RISK,
+        STATES,
+        BATCHES,
+        TOMBSTONES,
+        CONTRACTS,
+        CONFLICTS,
+        COMPLETENESS,
+        ERASED,
+        ADJUSTMENTS,
+        ERASURES,
+        PROGRESS,
+    ]
     shape += [layer(contract) for contract in contracts.values() for layer in (bronze, silver, history)]
     return hashlib.sha256(json.dumps([sorted(contracts), shape]).encode()).hexdigest()[:16]

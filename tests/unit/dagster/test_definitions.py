@@ -35,7 +35,12 @@ def test_the_assets_are_these(definitions: dg.Definitions) -> None:
     keys = {"/".join(key.path) for key in definitions.resolve_asset_graph().get_all_asset_keys()}
     layers = {f"{layer}/{entity}" for layer in ("platform", "bronze", "silver") for entity in ENTITIES}
     histories = {f"silver/{entity}_history" for entity in ENTITIES}
-    assert keys == layers | histories | {f"gold/{table}" for table in GOLD} | {"raw/objects", "bronze/quarantine", "bronze/risk"}
+    assert keys == layers | histories | {f"gold/{table}" for table in GOLD} | {
+        "raw/objects",
+        "bronze/quarantine",
+        "bronze/risk",
+        "ops/erasure",
+    }
 
 
 def test_the_checks_are_these_and_those_that_hold_back_are_blocking(definitions: dg.Definitions) -> None:
@@ -56,9 +61,13 @@ def test_the_checks_are_these_and_those_that_hold_back_are_blocking(definitions:
 
 def test_jobs_sensors_and_schedules_are_these(definitions: dg.Definitions) -> None:
     repository = definitions.get_repository_def()
-    assert {job.name for job in repository.get_all_jobs()} == {"__ASSET_JOB", "ingest", "refresh"}
-    assert {sensor.name for sensor in repository.sensor_defs} == {"landed", "automation"}
-    assert {schedule.name for schedule in repository.schedule_defs} == {"listing_of_open_hours", "listing_of_the_day"}
+    assert {job.name for job in repository.get_all_jobs()} == {"__ASSET_JOB", "ingest", "refresh", "erasure"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {"landed", "automation", "erasure_unfinished"}
+    assert {schedule.name for schedule in repository.schedule_defs} == {
+        "listing_of_open_hours",
+        "listing_of_the_day",
+        "erasure_daily",
+    }
 
 
 def test_ingest_takes_a_batch_to_silver_and_nothing_further(definitions: dg.Definitions) -> None:
