@@ -1,4 +1,4 @@
-# The landing bucket, written by Firehose alone, and the lake's bucket, written by the lake alone.
+# The landing bucket, written by Firehose, and anew by an erasure; and the lake's bucket, written by the lake alone.
 #
 # Belongs here: buckets and what holds for every object in them. Not here: who may read and write (roles.tf), the notification (queue.tf).
 

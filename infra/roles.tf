@@ -115,7 +115,7 @@ resource "aws_iam_role_policy" "firehose" {
   policy = data.aws_iam_policy_document.firehose.json
 }
 
-# The lake: the Spark server and Dagster. It reads raw objects, and has nothing of the platform.
+# The lake: the Spark server and Dagster. It reads raw objects, writes them anew for an erasure, and has nothing of the platform.
 
 resource "aws_iam_role" "lake" {
   name               = "${var.name}-lake"
@@ -129,14 +129,21 @@ data "aws_iam_policy_document" "lake" {
     actions   = ["s3:ListBucket"]
     resources = [aws_s3_bucket.landing.arn, aws_s3_bucket.lake.arn]
   }
+  # An erasure looks for former versions, too: a bucket may have been set to keep them.
   statement {
-    sid       = "ReadRawObjects"
-    actions   = ["s3:GetObject"]
-    resources = ["${aws_s3_bucket.landing.arn}/raw/*"]
+    sid       = "ListVersions"
+    actions   = ["s3:ListBucketVersions"]
+    resources = [aws_s3_bucket.landing.arn, aws_s3_bucket.lake.arn]
+  }
+  # It writes raw objects anew without what was an erased person's.
+  statement {
+    sid       = "ReadAndEraseRawObjects"
+    actions   = ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
+    resources = ["${aws_s3_bucket.landing.arn}/raw/*", "${aws_s3_bucket.landing.arn}/errors/*"]
   }
   statement {
     sid       = "WriteTheLake"
-    actions   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+    actions   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
     resources = ["${aws_s3_bucket.lake.arn}/*"]
   }
   statement {

@@ -93,7 +93,7 @@ variable "firehose_buffer_mib" {
 variable "raw_days" {
   type        = number
   default     = null
-  description = "Days until a raw object is deleted. Null means as long as the shortest retention of any contract; longer is refused. Shorter is the only way, for now, to keep an erased person out of raw objects within a contract's erasure period."
+  description = "Days until a raw object is deleted. Null means as long as the shortest retention of any contract; longer is refused. Shorter makes an erasure, which reads all of them, quicker."
 }
 
 variable "alarm_topic_arns" {

@@ -29,6 +29,7 @@ GROUPS = {
     "bronze": "3_bronze",
     "silver": "4_silver",
     "gold": "5_gold",
+    "ops": "6_ops",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from lake_assets.assets.completeness import completeness_checks
+from lake_assets.assets.erasure import erasure_asset, erasure_job, erasure_schedule
 from lake_assets.assets.gold import gold_assets
 from lake_assets.assets.history import history_assets
 from lake_assets.assets.ingest import ingest_assets
@@ -14,6 +15,7 @@ from lake_assets.automation import DEFAULT_CADENCE, automation_sensor
 from lake_assets.catalog import Catalog
 from lake_assets.jobs import ingest_job, refresh_job
 from lake_assets.sensors.landed import landed_sensor, listing_schedules
+from lake_assets.sensors.unfinished import unfinished_sensor
 from resources.lake import LakeResource
 from resources.landing import LandingResource
 from resources.notifications import NotificationsResource
@@ -28,7 +30,7 @@ def defs() -> dg.Definitions:
     catalog = Catalog.load()
     cron = cadence(DEFAULT_CADENCE)
     completeness = completeness_checks(catalog, cron)
-    quarantine, expiry = quarantine_check(cron), expiry_job()
+    quarantine, expiry, erasure = quarantine_check(cron), expiry_job(), erasure_job()
     ingest, refresh = ingest_job(completeness, quarantine), refresh_job(completeness)
     return dg.Definitions(
         assets=[
@@ -37,11 +39,12 @@ def defs() -> dg.Definitions:
             hours_asset(catalog),
             history_assets(catalog, cron),
             gold_assets(catalog, cron),
+            erasure_asset(catalog),
         ],
         asset_checks=[completeness, quarantine],
-        jobs=[ingest, refresh, replay_job(catalog), rollback_job(catalog), expiry],
-        sensors=[landed_sensor(ingest), automation_sensor()],
-        schedules=[*listing_schedules(ingest), expiry_schedule(expiry)],
+        jobs=[ingest, refresh, replay_job(catalog), rollback_job(catalog), expiry, erasure],
+        sensors=[landed_sensor(ingest), automation_sensor(), unfinished_sensor(erasure)],
+        schedules=[*listing_schedules(ingest), expiry_schedule(expiry), erasure_schedule(erasure)],
         resources={
             "lake": LakeResource(spark=SparkConnectResource()),
             "landing": LandingResource(),

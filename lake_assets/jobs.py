@@ -17,6 +17,13 @@ HOURS = dg.AssetKey(["raw", "hours"])
 INGEST_TAGS = {"dagster/max_runtime": "1800"}
 """A machine that went down leaves its run as started, and none would follow: after half an hour it counts as failed."""
 
+ERASURE = "erasure"
+CLOSING = (ERASURE,)
+"""The jobs that have the lake for themselves: while one is at work, no other is worth starting."""
+
+NOTHING_HALF_DONE = {"pushlake/nothing_half_done": "true"}
+"""A run of such a job has this tag when it failed and left the lake open: to start it again at once would fail again."""
+
 GOES_ON = {"pushlake/goes_on": "true"}
 """A run has this tag when it ended with batches perhaps still waiting: nothing that lands will tell of those."""
 

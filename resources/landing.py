@@ -1,6 +1,7 @@
 """The landing bucket: which raw objects there are, and their bytes.
 
-Belongs here: listing, looking, reading. Not here: which objects are new (the ledger), what is in them (bronze).
+Belongs here: listing, looking, reading, and writing one anew. Not here: which objects are new (the ledger), what is in them (bronze), why one is
+written anew (erasure).
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from botocore.exceptions import ClientError
     from mypy_boto3_s3 import S3Client
 
+SUPERSEDES = "pushlake-supersedes"
+"""Metadata of an object that was written anew: the etag of the version before."""
+
 
 @dataclass(frozen=True)
 class LandedObject:
@@ -28,6 +32,17 @@ class LandedObject:
     etag: str
     size: int
     modified: datetime
+
+
+@dataclass(frozen=True)
+class LandedVersion:
+    """One version of an object in a bucket that keeps them. `marker`: it says only that the object was deleted."""
+
+    key: str
+    version: str
+    latest: bool
+    size: int
+    marker: bool
 
 
 class Landing:
@@ -71,6 +86,48 @@ class Landing:
                 return
             raise
         yield from body.iter_chunks(size_bytes)
+
+    def read(self, key: str, version: str | None = None) -> bytes | None:
+        """The whole object, or one of its versions; None if it is gone."""
+        try:
+            if version is None:
+                return self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            return self._s3.get_object(Bucket=self.bucket, Key=key, VersionId=version)["Body"].read()
+        except self._s3.exceptions.ClientError as error:
+            if _is_absence(error):
+                return None
+            raise
+
+    def supersedes(self, key: str) -> str | None:
+        """Of an object that `rewrite` wrote, the etag of the one before; None for any other."""
+        try:
+            return self._s3.head_object(Bucket=self.bucket, Key=key)["Metadata"].get(SUPERSEDES)
+        except self._s3.exceptions.ClientError as error:
+            if _is_absence(error):
+                return None
+            raise
+
+    def rewrite(self, key: str, body: bytes, etag: str) -> LandedObject | None:
+        """Puts `body` in the place of the version with `etag`, and marks it as its successor; None where another version is there by now."""
+        try:
+            self._s3.put_object(Bucket=self.bucket, Key=key, Body=body, IfMatch=etag, Metadata={SUPERSEDES: etag})
+        except self._s3.exceptions.ClientError as error:
+            if _is_absence(error):
+                return None
+            raise
+        return self.head(key)
+
+    def versions(self, prefix: str = "") -> Iterator[LandedVersion]:
+        """All versions below `prefix`, the present ones included, and the marks of deletions. A bucket without versions has one of each object."""
+        for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=self.prefix + prefix):
+            for item in page.get("Versions", ()):
+                yield LandedVersion(item["Key"], item["VersionId"], bool(item["IsLatest"]), item["Size"], marker=False)
+            for mark in page.get("DeleteMarkers", ()):
+                yield LandedVersion(mark["Key"], mark["VersionId"], bool(mark["IsLatest"]), 0, marker=True)
+
+    def remove(self, key: str, version: str) -> None:
+        """Deletes one version for good. Gone already is as good."""
+        self._s3.delete_object(Bucket=self.bucket, Key=key, VersionId=version)
 
     def path(self, key: str) -> str:
         """The object as Spark names it."""

@@ -2,7 +2,8 @@
 
 Belongs here: counting a batch. Not here: whether the platform sent more (`completeness/`).
 
-Conservation: every JSON value that a batch read is in bronze, a manifest or a risk report, or in quarantine.
+Conservation: every JSON value that a batch read is in bronze, a manifest or a risk report, in quarantine, or an
+adjustment, where its person had been erased.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from types import MappingProxyType
 
 from pyspark.sql import Row
@@ -51,6 +53,8 @@ class Conservation:
     told: int
     """Manifests and risk reports."""
     quarantined: int
+    erased: int = 0
+    """Events of persons who had been erased, noted in `ops/adjustments` instead of loaded."""
 
     @property
     def bronze(self) -> dict[str, int]:
@@ -58,7 +62,7 @@ class Conservation:
 
     @property
     def held(self) -> int:
-        return sum(self.bronze.values()) + self.told + self.quarantined
+        return sum(self.bronze.values()) + self.told + self.quarantined + self.erased
 
     @property
     def holds(self) -> bool:
@@ -66,7 +70,7 @@ class Conservation:
 
 
 def count_batch(
-    tables: LakeTables, batch: int, read: int, entities: Sequence[str], spans: Mapping[str, Span] = NOTHING
+    tables: LakeTables, batch: int, read: int, entities: Sequence[str], spans: Mapping[str, Span] = NOTHING, *, erasures: int = 0
 ) -> Conservation:
     """Counts the rows of a batch in every table that it may have gone to, not in what the load believes to have written.
 
@@ -78,11 +82,17 @@ def count_batch(
         f"FROM {tables.sql_name('ops', name)} WHERE _batch = {int(batch)}"
         for name in NOT_EVENTS
     ]
+    if erasures:
+        other.append(
+            "SELECT 'adjustments' AS source, count(*) AS events, 0L AS deletes, 0L AS conflicts, NULL AS newest "  # noqa: S608
+            f"FROM {tables.sql_name('ops', 'adjustments')} WHERE _batch = {int(batch)} AND how = 'dropped'"
+        )
     with spark_errors(f"counting batch {batch}"):
         rows = tables.spark.sql(" UNION ALL ".join([_contents_sql(tables, entities, batch, spans), *other])).collect()
     found = {row.source: _contents(row) for row in rows}
     contents = {entity: found[entity] for entity in entities if found[entity].events}
-    return Conservation(read, contents, sum(found[name].events for name in TOLD.values()), found["quarantine"].events)
+    erased = found["adjustments"].events if erasures else 0
+    return Conservation(read, contents, sum(found[name].events for name in TOLD.values()), found["quarantine"].events, erased)
 
 
 def _contents(row: Row) -> BatchContents:
@@ -107,15 +117,18 @@ def _contents_sql(tables: LakeTables, entities: Iterable[str], batch: int, spans
     )
 
 
-def held_by_object(tables: LakeTables, batch: int, entities: Iterable[str]) -> dict[str, Counter[str]]:
+def held_by_object(tables: LakeTables, batch: int, entities: Iterable[str], *, erasures: int = 0) -> dict[str, Counter[str]]:
     """How many rows of a batch each raw object has in each table: after a load that was not finished."""
     sources = [("bronze", entity, "_object") for entity in entities]
     sources += [("ops", name, "object" if name == "quarantine" else "_object") for name in NOT_EVENTS]
-    each = (
+    each: Iterable[str] = (
         f"SELECT '{name}' AS source, {column} AS object, count(*) AS held "  # noqa: S608 (names and a number)
         f"FROM {tables.sql_name(layer, name)} WHERE _batch = {int(batch)} GROUP BY {column}"
         for layer, name, column in sources
     )
+    if erasures:
+        dropped = f"FROM {tables.sql_name('ops', 'adjustments')} WHERE _batch = {int(batch)} AND how = 'dropped' GROUP BY _object"
+        each = chain(each, [f"SELECT 'adjustments' AS source, _object AS object, count(*) AS held {dropped}"])
     with spark_errors(f"looking for what batch {batch} has loaded"):
         rows = tables.spark.sql(" UNION ALL ".join(each)).collect()
     found: dict[str, Counter[str]] = {}

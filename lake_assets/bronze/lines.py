@@ -78,7 +78,8 @@ def read_lines(tables: LakeTables, landing: Landing, rules: Rules, batch: Batch)
         # An object may have been replaced while it was read, and then holds what the ledger does not know.
         bad += changed_objects(landing, _without(batch.objects, bad))
         names = {kind.object for kind in kinds}
-        if silent := [landed for landed in _without(batch.objects, bad) if landed.key not in names]:
+        # One that an erasure wrote anew may hold nothing any more.
+        if silent := [each for each in _without(batch.objects, bad) if each.key not in names and not each.rewritten]:
             seen = {found.object: found for found in bad_objects(landing, silent)}
             bad += [seen.get(landed, BadObject(landed, EMPTY)) for landed in silent]
         kept = {landed.key for landed in _without(batch.objects, bad)}
@@ -140,7 +141,7 @@ def _loaded_before(
     changed = {found.object.key for found in bad if found.reason in (GONE, OVERWRITTEN)}
     if not changed:
         return bad, Counter(), frozenset()
-    held = held_by_object(tables, batch.number, [entity for entity in rules if entity not in TOLD])
+    held = held_by_object(tables, batch.number, [entity for entity in rules if entity not in TOLD], erasures=batch.erasures)
     # A single row of quarantine may tell of the object itself, which then was as bad before.
     loaded = {key for key in changed & held.keys() if held[key] - Counter(quarantine=1)}
     earlier: Counter[str] = Counter()

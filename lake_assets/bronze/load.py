@@ -18,6 +18,7 @@ from pyspark.sql import functions as sf
 
 from lake_assets.bronze.again import Again
 from lake_assets.bronze.conservation import Conservation, count_batch, held_by_object, widened
+from lake_assets.bronze.erased import tell_apart
 from lake_assets.bronze.lines import judge_unclear, read_lines
 from lake_assets.bronze.objects import BadObject
 from lake_assets.raw.batches import Batch, Counts
@@ -52,7 +53,7 @@ class BronzeResult:
     @property
     def counts(self) -> Counts:
         kept = self.conservation
-        return Counts(self.read, sum(kept.bronze.values()), kept.told, kept.quarantined, kept.holds)
+        return Counts(self.read, sum(kept.bronze.values()), kept.told, kept.quarantined, kept.holds, kept.erased)
 
 
 def load_batch(
@@ -96,23 +97,26 @@ def _load(
             replacing = Again(tables, batch, held_by_object(tables, batch.number, entities), lines.kept)
             replacing.refuse_loss(accepted, of)
             write = replacing.write
+        events = {e: typed_events(of(e), rules[e], batch.number) for e in accepted if e not in TOLD}
+        events, erased = tell_apart(tables, batch, events, again=again, kept=lines.kept)
         jobs: list[Callable[[], None]] = []
         for entity in accepted:
             if entity in TOLD:
                 jobs.append(write("ops", TOLD[entity], typed_records(of(entity), rules[entity], batch.number)))
             else:
-                jobs.append(write("bronze", entity, typed_events(of(entity), rules[entity], batch.number)))
+                jobs.append(write("bronze", entity, events[entity]))
         if refused:
             jobs.append(write("ops", "quarantine", _quarantine(tables, strict.rows, lines.bad, batch)))
         _run(jobs + (replacing.rest() if replacing else []), threads)
     read = accepted.total() + refused.total() + lines.earlier.total()
-    conservation = count_batch(tables, batch.number, read, entities, widened(lines.spans, strict.spans))
+    spans = widened(lines.spans, strict.spans)
+    conservation = count_batch(tables, batch.number, read, entities, spans, erasures=batch.erasures)
     return BronzeResult(
         batch=batch.number,
         objects=len(batch.objects),
         bad_objects=len(lines.bad),
         read=read,
-        events=dict(sorted((accepted + Counter({e: lines.earlier[e] for e in entities})).items())),
+        events=dict(sorted((accepted + Counter({e: lines.earlier[e] for e in entities}) - erased).items())),
         told={name: held for entity, name in TOLD.items() if (held := accepted[entity] + lines.earlier[name])},
         refused=dict(sorted(refused.items())),
         conservation=conservation,

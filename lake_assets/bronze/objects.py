@@ -48,10 +48,10 @@ def unreadable_names(objects: Iterable[RawObject]) -> list[BadObject]:
 
 
 def bad_objects(landing: Landing, objects: Iterable[RawObject]) -> list[BadObject]:
-    """Reads each object to its end and returns those that are not whole."""
+    """Reads each object to its end and returns those that are not whole. One that an erasure wrote anew may be empty."""
     with ThreadPoolExecutor(_THREADS) as pool:
         judged = pool.map(lambda landed: _judge(landing, landed), objects)
-    return [bad for bad in judged if bad is not None]
+    return [bad for bad in judged if bad is not None and not (bad.reason == EMPTY and bad.object.rewritten)]
 
 
 def changed_objects(landing: Landing, objects: Iterable[RawObject]) -> list[BadObject]:

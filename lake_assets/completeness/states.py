@@ -6,8 +6,9 @@ check that shows it (assets/completeness.py).
 Manifests prove that what was captured has arrived. A digest tells what the rows said in one snapshot, in 256 parts, so it also finds what nobody
 captured, and what was altered later. It is compared once it is known up to its `seq_high` what has arrived and what is lost, and history has come so
 far. History says what was true at `seq_low`; silver must say the same of every key that has no event since. A part is left
-out where an event lies between `seq_low` and `seq_high`, where a row could not leave, or where rows left under another contract than the digest: the
-next one tells of it. A digest under a former contract is compared by what that one names, and not at all once a field of it was withdrawn.
+out where somebody was erased since, where an event lies between `seq_low` and `seq_high`, where a row could not leave, or where rows left under another
+contract than the digest: the next one tells of it. A digest under a former contract is compared by what that one names, and not at all once a field of
+it was withdrawn.
 """
 
 # ruff: noqa: S608 (names from contracts, and numbers)
@@ -22,6 +23,7 @@ from pyspark.sql import Row
 
 from lake_assets.completeness.parts import Parts, remembered, state_progress
 from lake_assets.raw import progress
+from lake_assets.raw.batches import ERASURES
 from lake_assets.raw.session import interpreted
 from lake_assets.silver.history import history_progress
 from lake_assets.transforms.rules import former_versions
@@ -104,7 +106,7 @@ def verify_states(
             told = next((each for each in able[:NEWEST] if _history_has(tables, entity, each.seq_high)), None)
             if told is not None and verdict is not None:
                 names = _fields(contract, told.version, released)
-                verdict = _compare(tables, contract, names, told, verdict.parts)
+                verdict = _compare(tables, contract, names, told, verdict.parts, erased=ERASURES in known)
                 progress.write(tables, state_progress(entity), position=verdict.seq_high, note=_note(verdict))
             if verdict is not None:
                 found[entity] = verdict
@@ -157,10 +159,12 @@ def _fields(contract: Contract, version: str, released: Iterable[Contract]) -> l
     return names if names and set(names) <= {field.name for field in contract.fields} else None
 
 
-def _compare(tables: LakeTables, contract: Contract, names: list[str] | None, told: _Digest, before: Parts) -> StateVerdict:
+def _compare(
+    tables: LakeTables, contract: Contract, names: list[str] | None, told: _Digest, before: Parts, *, erased: bool
+) -> StateVerdict:
     """`names`: the fields that the digest is of; None where it can be held against nothing, and silver against history alone."""
     seq_low, seq_high = told.seq_low, told.seq_high
-    query = _query(tables, contract.entity, names or [contract.fields[0].name], seq_low, seq_high)
+    query = _query(tables, contract.entity, names or [contract.fields[0].name], seq_low, seq_high, erased)
     with spark_errors(f"comparing the state of {contract.entity}"):
         rows = tables.spark.sql(query).collect()
         stale = _stale(rows)
@@ -181,7 +185,7 @@ def _stale(rows: list[Row]) -> set[int]:
     return {row.bucket for row in rows if (row.past_rows, row.past_digest) != (row.now_rows, row.now_digest)}
 
 
-def _query(tables: LakeTables, entity: str, names: Iterable[str], seq_low: int, seq_high: int) -> str:
+def _query(tables: LakeTables, entity: str, names: Iterable[str], seq_low: int, seq_high: int, erased: bool) -> str:
     """One row a part: what the digest says, what history and silver hold, and why it may not be comparable."""
     fields = ", ".join(f"`{name}`" for name in names)
     deletes = ", ".join(f"'{op}'" for op in sorted(DELETES))
@@ -200,6 +204,8 @@ def _query(tables: LakeTables, entity: str, names: Iterable[str], seq_low: int, 
         f"SELECT DISTINCT xxhash64(_key) & {BUCKETS - 1} AS bucket, true AS moved FROM {tables.sql_name('bronze', entity)}"
         f" WHERE _seq > {seq_low} AND _seq <= {seq_high}"
     )
+    if erased:  # of whom the digest still told
+        moved += f" UNION SELECT bucket, true AS moved FROM {tables.sql_name('ops', 'adjustments')} WHERE entity = '{entity}' AND upto > {seq_low}"
     return f"""
         WITH told AS ({told}), since AS ({later}), moved AS ({moved}), held AS (
           SELECT bucket, count(*) AS rows, sum(said) AS digest, collect_set(_contract) AS contracts,

@@ -141,15 +141,18 @@ def _among(entity: str, ranges: Iterable[Range], wanted: Column) -> Column:
     return wanted
 
 
-def compare(tables: LakeTables, manifests: Iterable[Manifest]) -> list[Verdict]:
-    """Holds each manifest against the different events of its range in bronze, the oldest ranges first."""
+def compare(tables: LakeTables, manifests: Iterable[Manifest], *, erased: bool = False) -> list[Verdict]:
+    """Holds each manifest against the different events of its range in bronze, the oldest ranges first.
+
+    Where somebody was ever `erased`, with those that the adjustments tell of.
+    """
     by_entity: dict[str, list[Manifest]] = {}
     for manifest in sorted(manifests, key=lambda m: m.seq_from):
         by_entity.setdefault(manifest.entity, []).append(manifest)
     chosen = {entity: mine[:RANGES_AT_ONCE] for entity, mine in by_entity.items()}
     if not chosen:
         return []
-    query = " UNION ALL ".join(_count_sql(tables, entity, mine) for entity, mine in sorted(chosen.items()))
+    query = " UNION ALL ".join(_count_sql(tables, entity, mine, erased) for entity, mine in sorted(chosen.items()))
     with spark_errors("counting the events of manifests"):
         counted = {
             (row.entity, row.seq_from, row.seq_to): (row.found, int(row.digest)) for row in tables.spark.sql(query).collect()
@@ -200,15 +203,19 @@ def _verdict(manifest: Manifest, found: int, digest: int) -> Verdict:
     )  # fmt: skip
 
 
-def _count_sql(tables: LakeTables, entity: str, manifests: Sequence[Manifest]) -> str:
+def _count_sql(tables: LakeTables, entity: str, manifests: Sequence[Manifest], erased: bool) -> str:
     """Only names and positions stand in it; the sum is a decimal, since Spark refuses a bigint that overflows."""
     ranges = ", ".join(f"({m.seq_from}L, {m.seq_to}L)" for m in manifests)
     within = " OR ".join(f"(_seq > {low} AND _seq <= {high})" for low, high in _spans(manifests))
+    held = f"SELECT _seq, _digest FROM {tables.sql_name('bronze', entity)} WHERE {within}"  # noqa: S608
+    if erased:
+        gone = f"SELECT seq AS _seq, digest AS _digest FROM {tables.sql_name('ops', 'adjustments')} WHERE entity = '{entity}'"  # noqa: S608
+        held += f" UNION ALL SELECT * FROM ({gone}) WHERE {within}"  # noqa: S608
     return f"""
     (SELECT '{entity}' AS entity, seq_from, seq_to, count(_seq) AS found,
       pmod(coalesce(sum(CAST(_digest AS DECIMAL(38, 0))), 0), {DIGESTS}) AS digest
     FROM VALUES {ranges} AS r(seq_from, seq_to)
-    LEFT JOIN (SELECT DISTINCT _seq, _digest FROM {tables.sql_name("bronze", entity)} WHERE {within})
+    LEFT JOIN (SELECT DISTINCT _seq, _digest FROM ({held}))
       ON _seq > seq_from AND _seq <= seq_to
     GROUP BY seq_from, seq_to)"""  # noqa: S608
 

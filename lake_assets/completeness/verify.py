@@ -32,6 +32,7 @@ from lake_assets.completeness.verdicts import (
     record,
 )
 from lake_assets.raw import progress
+from lake_assets.raw.batches import ERASURES
 from lake_assets.raw.lake import FINGERPRINT
 from lake_assets.raw.session import interpreted
 from publisher.wire import EPOCH_BITS
@@ -119,7 +120,7 @@ def verify_manifests(tables: LakeTables, entities: Iterable[str], now: datetime 
 
 
 def _verify(tables: LakeTables, entities: list[str], now: datetime) -> dict[str, Completeness]:
-    stored = _stored(tables)
+    stored, erased = _stored_and_erased(tables)
     if not stored and progress.find(tables, FINGERPRINT) is None:  # asked before the first batch has made the tables
         return {entity: Completeness(entity, None, None, 0, ()) for entity in entities}
     chains = {entity: stored.get(entity, _Chain()) for entity in entities}
@@ -143,7 +144,7 @@ def _verify(tables: LakeTables, entities: list[str], now: datetime) -> dict[str,
     known = known_verdicts(tables, lowest, behind) if any(mine.values()) else {}
     mine = {e: [replace(m, contradicted=m.contradicted or _contradicts(m, known)) for m in found] for e, found in mine.items()}
     settled = {entity: [m for m in found if _settled(m, known)] for entity, found in mine.items()}
-    fresh = compare(tables, [m for entity, found in mine.items() for m in found if m not in settled[entity]])
+    fresh = compare(tables, [m for entity, found in mine.items() for m in found if m not in settled[entity]], erased=erased)
     lost = {v.range for v in fresh if v.verdict not in PASSES and _stays(v, known.get(v.range), now)}
     fresh = _heal(tables, fresh, lost)
     late = [replace(known[each], verdict=LATE) for entity, found in mine.items() for each in filled(known, entity, found)]
@@ -220,8 +221,15 @@ def _moved(chain: _Chain, verdicts: list[Verdict], manifests: list[Manifest]) ->
 
 
 def _stored(tables: LakeTables) -> dict[str, _Chain]:
-    known = progress.find(tables, NAME)
-    return {entity: _chain(entity, **each) for entity, each in json.loads((known and known.note) or "{}").items()}
+    return _stored_and_erased(tables)[0]
+
+
+def _stored_and_erased(tables: LakeTables) -> tuple[dict[str, _Chain], bool]:
+    """The chains, and whether anybody was ever erased: in one look."""
+    rows = progress.find_some(tables, (NAME, ERASURES))
+    known = rows.get(NAME)
+    chains = {entity: _chain(entity, **each) for entity, each in json.loads((known and known.note) or "{}").items()}
+    return chains, ERASURES in rows
 
 
 def _store(tables: LakeTables, chains: dict[str, _Chain]) -> None:

@@ -9,17 +9,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pyspark.sql import Row
+from pyspark.sql import Column, Row
 from pyspark.sql import functions as sf
 
 from lake_assets.raw import generation, progress
+from lake_assets.raw.progress import Progress
 from lake_assets.raw.session import interpreted
 from lake_assets.transforms import schemas
-from resources.spark import spark_errors
+from resources.spark import as_micros, spark_errors
 from resources.tables import LakeTables
 
 FINISHED = "batches"
 """The progress below which every batch is finished: what lies behind it is never read again."""
+
+ERASURES = "erasures"
+"""The progress that counts erasures: its position is the number of the last that has begun."""
+
+ERASURE = "erasure"
+"""How an object was found that an erasure wrote."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,8 @@ class RawObject:
     key: str
     etag: str
     size_bytes: int
+    rewritten: bool = False
+    """An erasure wrote it anew; it may be empty then."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,8 @@ class Batch:
     number: int
     objects: tuple[RawObject, ...]
     generation: int = 0
+    erasures: int = 0
+    """How many erasures the lake has begun: with 0 nobody looks whether an event's person is gone."""
 
     @property
     def size_bytes(self) -> int:
@@ -53,6 +64,7 @@ class Counts:
     manifests: int
     quarantined: int
     conserved: bool
+    erased: int = 0
 
 
 def read_batch(tables: LakeTables, number: int, under: int = 0) -> Batch:
@@ -61,15 +73,27 @@ def read_batch(tables: LakeTables, number: int, under: int = 0) -> Batch:
     Raises LookupError for one that the ledger does not have.
     """
     with interpreted(tables.spark), spark_errors(f"reading batch {number}"):
-        rows = tables.read("ops", "objects").where(sf.col("_batch") == number).collect()
+        rows = tables.read("ops", "objects").where(sf.col("_batch") == number).select(*_identity()).collect()
+        _, erasures, _ = _positions(tables)
     if not rows:
         raise LookupError(f"the ledger has no batch {number}")
-    return _batch(number, rows, under)
+    return _batch(number, rows, under, erasures)
 
 
-def _batch(number: int, rows: Iterable[Row], under: int) -> Batch:
-    objects = sorted((RawObject(row.object, row.etag, row.size_bytes) for row in rows), key=lambda o: (o.key, o.etag))
-    return Batch(number, tuple(objects), under)
+def _identity() -> list[Column]:
+    names = [sf.col(name) for name in ("object", "etag", "size_bytes", "found_by")]
+    return [*names, as_micros("found_at").alias("found")]
+
+
+def _batch(number: int, rows: Iterable[Row], under: int, erasures: int) -> Batch:
+    rows = list(rows)
+    # What an erasure wrote anew stands for all that the batch had under that key; of several, the last.
+    anew = {row.object: row for row in sorted(rows, key=lambda row: row.found) if row.found_by == ERASURE}
+    taken = [row for row in rows if row.object not in anew] + list(anew.values())
+    objects = sorted(
+        (RawObject(row.object, row.etag, row.size_bytes, row.found_by == ERASURE) for row in taken), key=lambda o: (o.key, o.etag)
+    )
+    return Batch(number, tuple(objects), under, erasures)
 
 
 def pending_batches(tables: LakeTables) -> list[int]:
@@ -87,20 +111,26 @@ def pending_batches(tables: LakeTables) -> list[int]:
 def oldest_waiting(tables: LakeTables) -> Batch | None:
     """The oldest batch that has not come through silver, with its objects, in one look; None when none waits."""
     with interpreted(tables.spark):
-        known = progress.find_some(tables, (FINISHED, generation.NAME))
-        behind = known[FINISHED].position or 0 if FINISHED in known else 0
+        behind, erasures, known = _positions(tables, generation.NAME)
         closed = tables.read("ops", "batches").where(sf.col("_batch") > behind).select("_batch")
         waiting = tables.read("ops", "objects").where(sf.col("_batch") > behind).join(closed, "_batch", "left_anti")
-        oldest = waiting.groupBy("_batch").agg(sf.collect_list(sf.struct("object", "etag", "size_bytes")).alias("objects"))
+        oldest = waiting.groupBy("_batch").agg(sf.collect_list(sf.struct(*_identity())).alias("objects"))
         with spark_errors("looking for the oldest batch"):
             rows = oldest.orderBy("_batch").limit(1).collect()
-    return _batch(rows[0]._batch, rows[0].objects, generation.loading(known.get(generation.NAME))) if rows else None
+    return _batch(rows[0]._batch, rows[0].objects, generation.loading(known), erasures) if rows else None
 
 
 def finished_below(tables: LakeTables) -> int:
     """The highest batch such that it and all before it are finished; 0 at the start."""
     known = progress.read(tables, FINISHED)
     return known.position or 0 if known else 0
+
+
+def _positions(tables: LakeTables, besides: str = FINISHED) -> tuple[int, int, Progress | None]:
+    """What `finished_below` says, how many erasures have begun, and one row `besides`, in one look."""
+    known = progress.find_some(tables, (FINISHED, ERASURES, besides))
+    behind, erasures = ((known[name].position or 0) if name in known else 0 for name in (FINISHED, ERASURES))
+    return behind, erasures, known.get(besides)
 
 
 def finish_batch(tables: LakeTables, batch: Batch, counts: Counts, *, first: datetime | None = None) -> None:
@@ -110,7 +140,7 @@ def finish_batch(tables: LakeTables, batch: Batch, counts: Counts, *, first: dat
     """
     row = (
         batch.number, len(batch.objects), batch.size_bytes, counts.read, counts.bronze, counts.manifests,
-        counts.quarantined, counts.conserved, first or datetime.now(UTC),
+        counts.quarantined, counts.erased, counts.conserved, first or datetime.now(UTC),
     )  # fmt: skip
     frame = tables.spark.createDataFrame([row], schemas.struct(schemas.BATCHES)).coalesce(1)
     with interpreted(tables.spark):

@@ -48,6 +48,9 @@ OPS = (
     Table("ops", "conflicts", schemas.CONFLICTS),
     Table("ops", "completeness", schemas.COMPLETENESS, statistics=("seq_from", "seq_to")),
     Table("ops", "checkpoints", schemas.CHECKPOINTS, statistics=("checkpoint",)),
+    Table("ops", "erased", schemas.ERASED),
+    Table("ops", "adjustments", schemas.ADJUSTMENTS, statistics=("seq", "_batch")),
+    Table("ops", "erasures", schemas.ERASURES),
 )
 
 

@@ -76,19 +76,23 @@ class _Found:
 
     @property
     def hour(self) -> datetime:
-        """The hour that the key names; a fixed one long ago where it names none that exists."""
-        match = _HOUR.search(self.key)
-        if match is None:
-            return _NO_HOUR
-        try:
-            year, month, day, hour = map(int, match.groups())
-            return datetime(year, month, day, hour, tzinfo=UTC)
-        except ValueError:
-            return _NO_HOUR
+        return hour_of(self.key)
 
     @property
     def day(self) -> date:
         return self.hour.date()
+
+
+def hour_of(key: str) -> datetime:
+    """The hour that a key names; a fixed one long ago where it names none that exists."""
+    match = _HOUR.search(key)
+    if match is None:
+        return _NO_HOUR
+    try:
+        year, month, day, hour = map(int, match.groups())
+        return datetime(year, month, day, hour, tzinfo=UTC)
+    except ValueError:
+        return _NO_HOUR
 
 
 def register(

@@ -12,7 +12,8 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from lake_assets.guard import without_values
-from lake_assets.jobs import GOES_ON, LANE
+from lake_assets.jobs import CLOSING, GOES_ON, LANE
+from lake_assets.runs import AT_WORK
 from resources.notifications import NotificationsResource
 
 LONGEST_PAUSE_SECONDS = 300.0
@@ -35,12 +36,15 @@ def landed_sensor(ingest: IngestJob) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext, notifications: NotificationsResource
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         instance = context.instance
-        if not _until(lambda: not _under_way(instance, ingest.name)):
+        if not _until(lambda: not under_way(instance, ingest.name)):
             yield dg.SkipReason("an ingest run is under way; it will be followed by another if objects wait")
             return
-        failures = _failures_in_a_row(instance, ingest.name)
-        if failures and (pause := _pause(failures)) > (since := time.time() - failures[0]):
-            yield dg.SkipReason(f"the last {len(failures)} runs failed: next try in {pause - since:.0f} s")
+        if any(at_work(instance, job) for job in CLOSING):
+            yield dg.SkipReason("a run has the lake for itself")
+            return
+        failures = failures_in_a_row(instance, ingest.name)
+        if failures and (wait := pause(failures)) > (since := time.time() - failures[0]):
+            yield dg.SkipReason(f"the last {len(failures)} runs failed: next try in {wait - since:.0f} s")
             return
         queue = notifications.open()
         if not failures and not _left_off(instance, ingest.name) and not _until(lambda: queue.approximate_depth() > 0):
@@ -72,8 +76,14 @@ def listing_schedules(ingest: IngestJob) -> list[dg.ScheduleDefinition]:
     ]
 
 
-def _under_way(instance: dg.DagsterInstance, job: str) -> bool:
+def under_way(instance: dg.DagsterInstance, job: str) -> bool:
+    """Whether a run of the job is queued or at work."""
     return bool(instance.get_runs(RunsFilter(job_name=job, statuses=list(NOT_FINISHED_STATUSES)), limit=1))
+
+
+def at_work(instance: dg.DagsterInstance, job: str) -> bool:
+    """Whether a run of the job is at work."""
+    return bool(instance.get_runs(RunsFilter(job_name=job, statuses=AT_WORK), limit=1))
 
 
 def _until(true: Callable[[], bool]) -> bool:
@@ -90,7 +100,7 @@ def _left_off(instance: dg.DagsterInstance, job: str) -> bool:
     return last is not None and (last.status == DagsterRunStatus.CANCELED or GOES_ON.items() <= last.tags.items())
 
 
-def _failures_in_a_row(instance: dg.DagsterInstance, job: str) -> list[float]:
+def failures_in_a_row(instance: dg.DagsterInstance, job: str) -> list[float]:
     """When the latest runs failed, newest first, up to the last that did not."""
     ended: list[float] = []
     for record in instance.get_run_records(RunsFilter(job_name=job), limit=10):
@@ -100,6 +110,6 @@ def _failures_in_a_row(instance: dg.DagsterInstance, job: str) -> list[float]:
     return ended
 
 
-def _pause(failures: list[float]) -> float:
+def pause(failures: list[float]) -> float:
     """Twice as long after each failure: 4, 8, 16 … seconds, at most five minutes."""
     return min(LONGEST_PAUSE_SECONDS, 2.0 ** (len(failures) + 1))

@@ -45,7 +45,11 @@ OBJECTS: Columns = [
     ("size_bytes", "integer", "Its size."),
     ("day", "date", "The day in its key; 1970-01-01 where the key names none."),
     ("hour", "timestamp", "The hour in its key."),
-    ("found_by", "string", "event (its notification) or listing (which found what no event told of)."),
+    (
+        "found_by",
+        "string",
+        "event (its notification), listing (which found what no event told of) or erasure (which wrote it anew).",
+    ),
     ("found_at", "timestamp", "When the lake came to know it."),
     _BATCH,
 ]
@@ -116,6 +120,7 @@ BATCHES: Columns = [
     ("bronze", "integer", "Of these, in bronze."),
     ("manifests", "integer", "Of these, manifests, and reports on risk and state."),
     ("quarantined", "integer", "Of these, in quarantine."),
+    ("erased", "integer", "Of these, not loaded, since their person had been erased."),
     ("conserved", "boolean", "Whether the sum holds, counted in the tables."),
     ("finished_at", "timestamp", "When silver had it."),
 ]
@@ -165,6 +170,46 @@ CHECKPOINTS: Columns = [
     ("upto_batch", "integer", "All batches up to here are in it, and none after; null in gold."),
     ("generation", "integer", "Under which generation batches loaded then."),
     ("key_version", "integer", "The version of the platform's pseudonym key that silver's codes were made under."),
+]
+ERASED: Columns = [
+    (
+        "code",
+        "string",
+        "SHA-256 of the person's code, or of entity and key of a row: it tells who came back, and leads to nobody.",
+    ),
+    ("what", "string", "person, row (of an entity without a person) or part (a row that goes with its person)."),
+    ("seq", "integer", "What is erased: all up to this position, and deletes of later. Null until an erasure has begun."),
+    ("asked_at", "timestamp", "When the lake came to know it."),
+    ("erasure", "integer", "The erasure that carried it out; null as long as it waits."),
+]
+ADJUSTMENTS: Columns = [
+    ("entity", "string", "Of which entity."),
+    ("seq", "integer", "The event's position."),
+    ("digest", "integer", "XXH64 (seed 42) of its line, as bronze had it."),
+    ("bucket", "integer", "In which of 256 parts of its entity the row was, as in `ops/states`."),
+    ("upto", "integer", "Up to which position its person is erased."),
+    ("how", "string", "removed (an erasure took it out of bronze) or dropped (a batch brought it later, and did not load it)."),
+    ("erasure", "integer", "Which erasure removed it."),
+    ("_object", "string", "The raw object that brought it."),
+    _BATCH,
+]
+ERASURES: Columns = [
+    ("erasure", "integer", "Its number."),
+    ("people", "integer", "How many persons were erased."),
+    ("rows", "integer", "How many rows of entities without a person."),
+    ("events", "integer", "How many events went from bronze."),
+    ("returned", "integer", "Of the persons, how many the platform has written of again since."),
+    ("upto_batch", "integer", "Up to which batch bronze was searched."),
+    ("tables", "string", "JSON: of each table how many rows went, and its version afterwards."),
+    ("objects_rewritten", "integer", "Raw objects that were written anew without what was theirs."),
+    ("objects_removed", "integer", "Raw objects that held nothing else, and no batch had loaded."),
+    ("versions_removed", "integer", "Former versions of raw objects that were deleted."),
+    ("objects_unreadable", "integer", "Raw objects that break off or are no gzip: searched as far as they can be read."),
+    ("files_vacuumed", "integer", "Files of tables that were deleted."),
+    ("files_searched", "integer", "Files of the lake and raw objects that were searched afterwards; nothing was found."),
+    ("bytes_searched", "integer", "Their size."),
+    ("began_at", "timestamp", "When the erasure began, at its first try."),
+    ("ended_at", "timestamp", "When it was proven."),
 ]
 PROGRESS: Columns = [
     ("name", "string", "What advances."),
@@ -221,6 +266,9 @@ def fingerprint(contracts: Mapping[str, Contract]) -> str:
         CONFLICTS,
         COMPLETENESS,
         CHECKPOINTS,
+        ERASED,
+        ADJUSTMENTS,
+        ERASURES,
         PROGRESS,
     ]
     shape += [layer(contract) for contract in contracts.values() for layer in (bronze, silver, history)]

@@ -104,6 +104,6 @@ def test_after_a_failure_it_waits_and_then_tries_again_though_nothing_new_has_la
     [skip] = _tick(instance, queue)
     assert isinstance(skip, dg.SkipReason)
     assert "the last 1 runs failed" in str(skip.skip_message)
-    monkeypatch.setattr("lake_assets.sensors.landed._pause", lambda failures: 0.0)
+    monkeypatch.setattr("lake_assets.sensors.landed.pause", lambda failures: 0.0)
     [request] = _tick(instance, queue)
     assert isinstance(request, dg.RunRequest)

@@ -40,6 +40,7 @@ def test_the_assets_are_these(definitions: dg.Definitions) -> None:
         "raw/hours",
         "bronze/quarantine",
         "bronze/risk",
+        "ops/erasure",
     }
 
 
@@ -72,12 +73,14 @@ def test_jobs_sensors_and_schedules_are_these(definitions: dg.Definitions) -> No
         "replay",
         "rollback",
         "expire_quarantine",
+        "erasure",
     }
-    assert {sensor.name for sensor in repository.sensor_defs} == {"landed", "automation"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {"landed", "automation", "erasure_unfinished"}
     assert {schedule.name for schedule in repository.schedule_defs} == {
         "listing_of_open_hours",
         "listing_of_the_day",
         "expiry_of_quarantine",
+        "erasure_daily",
     }
 
 

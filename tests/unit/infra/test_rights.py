@@ -20,6 +20,7 @@ CLIENT = re.compile(r"(?:^|\.)_?(?:client|kinesis|kms|s3|secrets|sqs)$")
 NEEDS = {
     "s3:HeadObject": "s3:GetObject",
     "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
     "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
 }
 """Where a request's right has another name; see the service authorization reference."""
@@ -79,7 +80,7 @@ def test_the_lake_may_do_what_its_code_asks_of_queue_and_buckets(terraform: Terr
     assert {"s3:ListBucket", "s3:GetObject", "s3:PutObject"} <= requested("resources", "s3") <= allowed
 
 
-def test_the_lake_reads_raw_objects_and_cannot_change_them(terraform: Terraform) -> None:
+def test_the_lake_reads_raw_objects_and_changes_them_only_as_an_erasure_must(terraform: Terraform) -> None:
     on_landing = {
         action
         for statement in terraform.statements("lake")
@@ -87,7 +88,8 @@ def test_the_lake_reads_raw_objects_and_cannot_change_them(terraform: Terraform)
         for action in statement["actions"]
     }
 
-    assert on_landing == {"s3:GetObject", "s3:ListBucket"}
+    erasure = {"s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObjectVersion", "s3:ListBucketVersions", "s3:PutObject"}
+    assert on_landing == {"s3:GetObject", "s3:ListBucket"} | erasure
 
 
 def test_no_policy_of_the_lake_names_a_key_or_secret_of_the_platform(terraform: Terraform) -> None:
