@@ -144,7 +144,7 @@ def _without(line: bytes, named: dict[str, int]) -> tuple[bytes, list[str]]:
         try:
             value, end = _DECODER.raw_decode(text, start)
         except (ValueError, RecursionError):
-            value, end = None, len(text.rstrip(_SPACE))
+            value, end = None, len(text.removesuffix("\n"))
         piece = text[start:end].encode("utf-8", "surrogateescape")
         position = end
         if (theirs := _named(piece, named)) and _goes(value, theirs):

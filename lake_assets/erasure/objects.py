@@ -73,7 +73,7 @@ class _Looked:
 
 
 Ledger = dict[str, dict[str, int]]
-"""Of each key the etags that the ledger knows, each with its batch."""
+"""Of each key the etags that a batch has, each with it. What the ledger knows and no batch loads is not among them: its successor is still to be loaded."""
 
 Quarantine = Callable[[Iterable[tuple[str, str]]], None]
 """Takes rows of refused values, each an object and a digest, out of quarantine."""
@@ -174,7 +174,13 @@ def _write(landing: Landing, looked: _Looked, loaded: bool) -> tuple[LandedObjec
 
 def _ledger(tables: LakeTables) -> Ledger:
     with spark_errors("reading the ledger"):
-        rows = tables.read("ops", "objects").select("object", "etag", "_batch").toArrow().to_pydict()
+        rows = (
+            tables.read("ops", "objects")
+            .where(sf.col("_batch") != NOT_LOADED)
+            .select("object", "etag", "_batch")
+            .toArrow()
+            .to_pydict()
+        )
     found: Ledger = {}
     for key, etag, batch in zip(rows["object"], rows["etag"], rows["_batch"], strict=True):
         found.setdefault(key, {})[etag] = batch

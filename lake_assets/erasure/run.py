@@ -17,7 +17,6 @@ Each step finds what it did before. After bronze has forgotten a code, it is kno
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -77,18 +76,21 @@ class Due:
     late: bool
     """Batches since have brought events of persons who had been erased: their raw objects must be cleaned."""
 
+    begun: bool
+    """An erasure has begun and is not through."""
+
     def __bool__(self) -> bool:
-        return bool(self.named or self.waiting or self.late)
+        return bool(self.named or self.waiting or self.late or self.begun)
 
 
 def due(tables: LakeTables, contracts: Mapping[str, Contract]) -> Due:
     """Whether anybody waits to be erased. Its cost is that of the batches since the last time."""
-    known = progress.read(tables, LOOKED)
-    looked, upto = (known.position or 0 if known else 0), finished_below(tables)
+    known = progress.find_some(tables, (LOOKED, ERASURES))
+    looked, upto = (known[LOOKED].position or 0 if LOOKED in known else 0), finished_below(tables)
     named = requests.from_events(tables, contracts, looked, upto)
     with spark_errors("looking for late events of erased persons"):
         late = not tables.read("ops", "adjustments").where((sf.col("how") == "dropped") & (sf.col("_batch") > looked)).isEmpty()
-    return Due(looked, upto, named, requests.waiting(tables), late)
+    return Due(looked, upto, named, requests.waiting(tables), late, _unfinished(known) is not None)
 
 
 def erase(
@@ -149,22 +151,24 @@ def erase(
         receipt.write(tables, told)
         step("settle")
         requests.settle(tables, number)
-        progress.write(tables, LOOKED, position=wanted.upto)
-        step("end")
+        progress.write(tables, LOOKED, position=wanted.upto, note=str(number))
         return told
+
+
+def _unfinished(known: Mapping[str, progress.Progress]) -> progress.Progress | None:
+    """The erasure that has begun and did not come to its end; None where there is none."""
+    last, through = known.get(ERASURES), known.get(LOOKED)
+    return last if last is not None and (through is None or through.note != str(last.position)) else None
 
 
 def _begin(tables: LakeTables) -> tuple[int, datetime]:
     """The erasure's number, the same in every try, and when the first try began. From here on every load asks who was erased."""
-    known = progress.read(tables, ERASURES)
-    last = known.position or 0 if known else 0
-    with spark_errors("reading the receipts"):
-        proven = not tables.read("ops", "erasures").where(sf.col("erasure") == last).isEmpty()
-    if last and not proven and known is not None and known.note:
-        return last, datetime.fromisoformat(json.loads(known.note)["began"])
-    began = datetime.now(UTC)
-    progress.write(tables, ERASURES, position=last + 1, note=json.dumps({"began": began.isoformat()}))
-    return last + 1, began
+    known = progress.find_some(tables, (LOOKED, ERASURES))
+    if (again := _unfinished(known)) is not None:
+        return again.position or 1, datetime.fromisoformat(again.note or "")
+    number, began = (known[ERASURES].position or 0 if ERASURES in known else 0) + 1, datetime.now(UTC)
+    progress.write(tables, ERASURES, position=number, note=began.isoformat())
+    return number, began
 
 
 def _last_position(tables: LakeTables, contracts: Mapping[str, Contract]) -> int:
