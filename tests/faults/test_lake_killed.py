@@ -19,6 +19,7 @@ from demo.cloud.provision import provision
 from tests.faults.lake_proxy import Proxy, proxied
 from tests.faults.lake_run import NAMED
 from tests.faults.lake_site import LakeSite
+from tests.faults.lake_truth import differences
 from tests.fixtures.spark import SparkTestServer
 
 SEED = int(os.environ.get("FAULT_SEED", "1"))
@@ -130,3 +131,12 @@ def _settled_and_compared(site: LakeSite) -> None:
     site.bug = ""
     site.run_undisturbed()
     site.compare()
+
+
+def test_a_row_too_many_too_few_or_changed_is_told_by_its_table_and_never_by_its_content() -> None:
+    whole = Counter({("bronze/debts", "a"): 2, ("silver/debts", "b"): 1})
+    assert differences(whole, whole) == []
+    assert differences(whole + Counter({("bronze/debts", "a"): 1}), whole) == ["bronze/debts: 1 rows too many"]
+    assert differences(whole - Counter({("silver/debts", "b"): 1}), whole) == ["silver/debts: 1 rows too few"]
+    changed = Counter({("bronze/debts", "a"): 2, ("silver/debts", "c"): 1})
+    assert differences(changed, whole) == ["silver/debts: 1 rows too many", "silver/debts: 1 rows too few"]
