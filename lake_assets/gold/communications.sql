@@ -3,10 +3,13 @@
 -- owner: customer care
 -- freshness: 15 minutes
 -- grain: month, channel, template
--- smallest_cell: none
+-- smallest_cell: people < 10 suppresses people, people_answering, sent, bounced, inbound, answered, response_rate, median_days_to_reply
+--   counting people_answering
 -- column month: The first day of the month in which the message was sent.
 -- column channel: The channel of the message.
 -- column template: The template of what was sent; `free text` without one, `unprompted` for messages of customers that answer nothing.
+-- column people: Customers to whom such a message was sent; for `unprompted`, those who wrote.
+-- column people_answering: Those of them who answered one.
 -- column sent: Messages sent to customers.
 -- column bounced: Those of them that could not be delivered.
 -- column inbound: Replies to these messages; for `unprompted`, the messages of customers themselves.
@@ -22,6 +25,7 @@ WITH replies AS (
 conversations AS (
   SELECT
     trunc(outbound.sent_on, 'MM') AS month,
+    outbound._subject,
     outbound.channel,
     coalesce(outbound.template, 'free text') AS template,
     1 AS sent,
@@ -34,7 +38,7 @@ conversations AS (
   LEFT JOIN replies ON replies.in_reply_to = outbound.id
   WHERE outbound.direction = 'outbound'
   UNION ALL
-  SELECT trunc(sent_on, 'MM'), channel, 'unprompted', 0, 0, 1, 0, CAST(NULL AS INT)
+  SELECT trunc(sent_on, 'MM'), _subject, channel, 'unprompted', 0, 0, 1, 0, CAST(NULL AS INT)
   FROM silver.messages
   WHERE direction = 'inbound' AND in_reply_to IS NULL
 )
@@ -42,6 +46,8 @@ SELECT
   month,
   channel,
   template,
+  count(DISTINCT _subject) AS people,
+  count(DISTINCT CASE WHEN answered = 1 THEN _subject END) AS people_answering,
   sum(sent) AS sent,
   sum(bounced) AS bounced,
   sum(inbound) AS inbound,

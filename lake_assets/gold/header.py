@@ -16,13 +16,14 @@ LINE = re.compile(r"--\s?(column\s+\w+|\w+)\s*:\s*(.*)")
 CONTINUED = re.compile(r"--\s{3,}(\S.*)")
 PERIOD = re.compile(r"(\d+)\s*(minute|hour|day)s?")
 LIST = r"(\w+(?:\s*,\s*\w+)*)"
+NONE = re.compile(r"none(?:\s+because\s+(\S.*))?")
 CELL = re.compile(rf"(\w+)\s*<\s*(\d+)\s+suppresses\s+{LIST}(?:\s+within\s+{LIST})?(?:\s+counting\s+{LIST})?")
 EXAMPLES = {
     "description": "-- description: What was collected, by month and method.",
     "owner": "-- owner: finance",
     "freshness": "-- freshness: 15 minutes",
     "grain": "-- grain: month, method",
-    "smallest_cell": "-- smallest_cell: people < 10 suppresses people, share (or: none)",
+    "smallest_cell": "-- smallest_cell: people < 10 suppresses people, share (or: none because <why no row is about few people>)",
 }
 
 
@@ -38,7 +39,8 @@ def read_header(file: str, sql: str) -> tuple[Header | None, list[Problem]]:
     if freshness is None:
         problems.append(Problem(file, lines["freshness"], "freshness", "not a period", f"Write {EXAMPLES['freshness']}"))
     cell_text, cell = entries["smallest_cell"], None
-    if cell_text != "none":
+    because = NONE.fullmatch(cell_text)
+    if because is None:
         match = CELL.fullmatch(cell_text)
         if match is None or int(match[2]) < 2:
             problems.append(
@@ -52,7 +54,7 @@ def read_header(file: str, sql: str) -> tuple[Header | None, list[Problem]]:
     columns = {key.removeprefix("column "): text for key, text in entries.items() if key.startswith("column ")}
     period = timedelta(**{f"{freshness[2]}s": int(freshness[1])})
     return Header(
-        entries["description"], entries["owner"], period, _names(entries["grain"]), cell, columns, lines
+        entries["description"], entries["owner"], period, _names(entries["grain"]), cell, columns, lines, (because and because[1]) or ""
     ), []  # fmt: skip
 
 

@@ -47,6 +47,8 @@ class Header:
     smallest_cell: SmallestCell | None
     columns: Mapping[str, str]
     lines: Mapping[str, int]
+    no_cell_because: str = ""
+    """Why a table that reads of people has no smallest cell."""
 
 
 @dataclass(frozen=True)

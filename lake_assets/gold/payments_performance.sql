@@ -3,9 +3,12 @@
 -- owner: finance
 -- freshness: 15 minutes
 -- grain: month, method
--- smallest_cell: none
+-- smallest_cell: people < 10 suppresses people, people_paid, due, collected, failed, refunded, outstanding, due_pence, collected_pence,
+--   collection_rate, mean_days_late, main_failure_reason within month counting people_paid
 -- column month: The first day of the month in which the payments were due.
--- column method: How they were to be paid.
+-- column method: How they were to be paid; cash, which few pay, is counted with cards.
+-- column people: Customers of whom a payment was due.
+-- column people_paid: Those of them of whom one succeeded.
 -- column due: Payments due up to today.
 -- column collected: Payments that succeeded and were not refunded.
 -- column failed: Payments that failed.
@@ -17,13 +20,17 @@
 -- column mean_days_late: Days from due to paid, on average over what was collected; early payments count as 0.
 -- column main_failure_reason: The commonest reason of failure; the first by name where two are equal.
 WITH due AS (
-  SELECT trunc(due_on, 'MM') AS month, method, status, amount_pence, failure_reason, due_on, paid_on
+  SELECT trunc(due_on, 'MM') AS month,
+    CASE method WHEN 'cash' THEN 'card or cash' WHEN 'card' THEN 'card or cash' ELSE method END AS method,
+    _subject, status, amount_pence, failure_reason, due_on, paid_on
   FROM silver.payments
   WHERE due_on <= current_date()
 )
 SELECT
   month,
   method,
+  count(DISTINCT _subject) AS people,
+  count(DISTINCT CASE WHEN status = 'succeeded' THEN _subject END) AS people_paid,
   count(*) AS due,
   count_if(status = 'succeeded') AS collected,
   count_if(status = 'failed') AS failed,

@@ -3,9 +3,12 @@
 -- owner: operations
 -- freshness: 15 minutes
 -- grain: product, frequency
--- smallest_cell: none
+-- smallest_cell: people < 10 suppresses people, people_running, plans, active, kept, broken, cancelled, kept_rate, median_age_months,
+--   mean_instalment_pence, at_risk, at_risk_rate within product counting people_running
 -- column product: The product of the debt that the plan repays.
 -- column frequency: How often an instalment is due.
+-- column people: Customers with such a plan.
+-- column people_running: Those of them with one that is running.
 -- column plans: Plans that were ever agreed; proposals that nobody took up are not plans yet.
 -- column active: Plans that are running.
 -- column kept: Plans that were paid to the end.
@@ -25,6 +28,7 @@ WITH latest_payments AS (
 agreed AS (
   SELECT
     coalesce(debts.product, 'unknown') AS product,
+    plans._subject,
     plans.frequency,
     plans.status,
     plans.instalment_pence,
@@ -38,6 +42,8 @@ agreed AS (
 SELECT
   product,
   frequency,
+  count(DISTINCT _subject) AS people,
+  count(DISTINCT CASE WHEN status = 'active' THEN _subject END) AS people_running,
   count(*) AS plans,
   count_if(status = 'active') AS active,
   count_if(status = 'completed') AS kept,

@@ -101,22 +101,35 @@ def privacy_problems(
     """A table that shows people by something sensitive must say how small a cell may be, and may not allow smaller ones than the
     contracts do.
 
-    Sensitive is a field that a contract calls restricted, or two of one k-group together in the grain.
+    Every row of an entity with a subject is about a person, so a table that reads one has a smallest cell or says why it needs none. No
+    reason will do where it is by something sensitive: a field that a contract calls restricted, or two of one k-group in the grain.
     """
     cell, line = header.smallest_cell, header.lines["smallest_cell"]
     origins = {column: sorted({each for read in found for each in _origins(read, upstream)}) for column, found in reads.items()}
     if cell is None:
+        restricted = False
         for column, found in origins.items():
             for table, name in found:
                 field = silver_field(contracts, table, name)
                 if field and field.classification == "restricted":
+                    restricted = True
                     told = f"depends on {table}.{name}, which is restricted, without a smallest cell"
                     yield Problem(file, line, column, told, "Write -- smallest_cell: people < 10 suppresses people, …")
+        of_people = sorted({table for found in origins.values() for table, _ in found if _about_people(contracts, table)})
+        if of_people and not restricted and not header.no_cell_because:
+            told = f"reads of people ({', '.join(of_people)}) without a smallest cell"
+            remedy = "Count the people, and write -- smallest_cell: people < 10 suppresses people, … (or: none because <why no row is about few people>)"
+            yield Problem(file, line, "smallest_cell", told, remedy)
     for (entity, group), names in _grouped(header, reads, upstream, contracts):
         least = contracts[entity].k or 0
         if len(names) > 1 and (cell is None or cell.below < least):
             remedy = f"Write -- smallest_cell: people < {least or 10} suppresses people, …"
             yield Problem(file, line, ", ".join(names), f"together narrow down a {group} to few people", remedy)
+
+
+def _about_people(contracts: Mapping[str, Contract], table: str) -> bool:
+    contract = silver_contract(contracts, table)
+    return contract is not None and bool(contract.subject)
 
 
 def _grouped(

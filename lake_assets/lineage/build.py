@@ -66,7 +66,7 @@ def build_lineage(contracts: Mapping[str, Contract], gold: Mapping[str, GoldTabl
         notes = (
             ("fresh within", period(header.freshness)),
             ("one row for each", ", ".join(header.grain)),
-            ("smallest cell", cell_text(header.smallest_cell)),
+            ("smallest cell", cell_text(header.smallest_cell, header.no_cell_because)),
         )
         assets.append(Asset(table.key, header.description, header.owner, notes))
         columns += [Column(ColumnRef(table.key, each.name), each.type, each.description) for each in table.columns]
@@ -136,9 +136,9 @@ def period(value: timedelta) -> str:
     return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
-def cell_text(cell: SmallestCell | None) -> str:
+def cell_text(cell: SmallestCell | None, because: str = "") -> str:
     """The rule in a sentence."""
     if cell is None:
-        return "none: no row says anything sensitive of few people"
+        return f"none, because {because}" if because else "none: it reads nothing of people"
     within = "" if cell.within is None else ", and the next smallest where the total would give them away"
     return f"rows about fewer than {cell.below} {cell.count} show no measure{within}"

@@ -32,7 +32,7 @@ BY_CHANNEL = (
 )
 
 
-def _table(folder: Path, sql: str, columns: str, grain: str, cell: str = "none") -> GoldTable:
+def _table(folder: Path, sql: str, columns: str, grain: str, cell: str = "none because it is a test's") -> GoldTable:
     (folder / "t.sql").write_text(header(columns, grain, cell) + sql, encoding="utf-8")
     return load_gold(CONTRACTS, folder)["t"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,7 +52,7 @@ DEBTS = [
 
 def _version(debt: str, seq: int, status: str, balance: int, since: str, until: str | None = None, **more: Any) -> dict[str, Any]:
     return {
-        "id": debt, "creditor_id": "k1", "product": "loan", "status": status, "balance_pence": balance, "placed_on": _day("2026-08-10"),
+        "id": debt, "_subject": f"of {debt}", "creditor_id": "k1", "product": "loan", "status": status, "balance_pence": balance, "placed_on": _day("2026-08-10"),
         "_op": "update", "_seq_from": seq, "_valid_from": _at(since), "_valid_to": _at(until) if until else None,
     } | more  # fmt: skip
 
@@ -105,13 +106,13 @@ PAYMENTS = [
     _payment("p4", "c400", "refunded", "2026-11-11", "2026-11-11", method="card"),
 ]
 MESSAGES = [
-    {"id": "m1", "direction": "outbound", "channel": "email", "template": "reminder", "status": "read", "sent_on": _day("2026-10-30")},
-    {"id": "m2", "direction": "outbound", "channel": "email", "template": "reminder", "status": "bounced", "sent_on": _day("2026-10-30")},
-    {"id": "m3", "direction": "outbound", "channel": "email", "template": "reminder", "status": "sent", "sent_on": _day("2026-10-02")},
-    {"id": "m4", "direction": "outbound", "channel": "sms", "status": "sent", "sent_on": _day("2026-11-03")},
-    {"id": "m5", "direction": "inbound", "channel": "email", "in_reply_to": "m1", "sent_on": _day("2026-11-02")},
-    {"id": "m6", "direction": "inbound", "channel": "sms", "in_reply_to": "m1", "sent_on": _day("2026-11-01")},
-    {"id": "m7", "direction": "inbound", "channel": "email", "sent_on": _day("2026-10-05")},
+    {"id": "m1", "_subject": "c100", "direction": "outbound", "channel": "email", "template": "reminder", "status": "read", "sent_on": _day("2026-10-30")},
+    {"id": "m2", "_subject": "c101", "direction": "outbound", "channel": "email", "template": "reminder", "status": "bounced", "sent_on": _day("2026-10-30")},
+    {"id": "m3", "_subject": "c100", "direction": "outbound", "channel": "email", "template": "reminder", "status": "sent", "sent_on": _day("2026-10-02")},
+    {"id": "m4", "_subject": "c101", "direction": "outbound", "channel": "sms", "status": "sent", "sent_on": _day("2026-11-03")},
+    {"id": "m5", "_subject": "c100", "direction": "inbound", "channel": "email", "in_reply_to": "m1", "sent_on": _day("2026-11-02")},
+    {"id": "m6", "_subject": "c100", "direction": "inbound", "channel": "sms", "in_reply_to": "m1", "sent_on": _day("2026-11-01")},
+    {"id": "m7", "_subject": "c400", "direction": "inbound", "channel": "email", "sent_on": _day("2026-10-05")},
 ]  # fmt: skip
 
 
@@ -129,6 +130,10 @@ CIRCUMSTANCES = [
 ]
 
 
+OF_FEW = ("communications", "payments_performance", "plan_health", "portfolio")
+"""Tables whose figures are worked out by hand from a handful of people: with a limit of one, after a look at what the true one leaves."""
+
+
 @pytest.fixture
 def gold(spark: SparkSession) -> dict[str, list[dict[str, Any]]]:
     """All tables' rows, in the order of their grain; and the types are the ones that were derived from the SQL."""
@@ -139,6 +144,12 @@ def gold(spark: SparkSession) -> dict[str, list[dict[str, Any]]]:
     placed = silver_views(spark, CONTRACTS, rows)
     result = {}
     for name, table in load_gold(CONTRACTS).items():
+        if name in OF_FEW:
+            cell = table.header.smallest_cell
+            assert cell is not None
+            hidden = select(table, spark, placed, TODAY).collect()
+            assert all(row["suppressed"] and {row[measure] for measure in cell.suppresses} == {None} for row in hidden), name
+            table = replace(table, header=replace(table.header, smallest_cell=replace(cell, below=1)))
         frame = select(table, spark, placed, TODAY)
         assert [(c.name, c.type) for c in table.columns] == [(f.name, f.dataType.simpleString().upper()) for f in frame.schema], (
             name
@@ -148,47 +159,48 @@ def gold(spark: SparkSession) -> dict[str, list[dict[str, Any]]]:
     return result
 
 
-def _row(rows: list[dict[str, Any]], **grain: Any) -> dict[str, Any]:
+def _row(rows: list[dict[str, Any]], few: bool = False, **grain: Any) -> dict[str, Any]:
     found = [row for row in rows if grain.items() <= row.items()]
     assert len(found) == 1, f"{len(found)} rows for {grain}"
-    return {name: value for name, value in found[0].items() if name not in (*grain, "counted_on")}
+    shown = {name: value for name, value in found[0].items() if name not in (*grain, "counted_on")}
+    return {name: value for name, value in shown.items() if name != "suppressed" or not few}
 
 
 def test_every_table_says_what_its_rows_say_by_hand(gold: dict[str, list[dict[str, Any]]]) -> None:
     # portfolio
     rows = gold["portfolio"]
     assert {row["as_of"] for row in rows} == {_day("2026-08-31"), _day("2026-09-30"), _day("2026-10-31"), TODAY}
-    unknown = {"sector": "bank", "open_debts": 2, "in_plan_debts": None, "balance_pence": None, "known_debts": 0}
-    assert _row(rows, as_of=_day("2026-08-31"), creditor="C001", product="loan") == unknown
-    known = {"sector": "bank", "open_debts": 2, "in_plan_debts": 0, "balance_pence": 150_000, "known_debts": 2}
-    assert _row(rows, as_of=_day("2026-09-30"), creditor="C001", product="loan") == known
-    settled = {"sector": "bank", "open_debts": 1, "in_plan_debts": 0, "balance_pence": 100_000, "known_debts": 1}
-    assert _row(rows, as_of=_day("2026-10-31"), creditor="C001", product="loan") == settled
-    in_plan = {"sector": "bank", "open_debts": 1, "in_plan_debts": 1, "balance_pence": 90_000, "known_debts": 1}
-    assert _row(rows, as_of=TODAY, creditor="C001", product="loan") == in_plan
+    unknown = {"sector": "bank", "people": 2, "open_debts": 2, "in_plan_debts": None, "balance_pence": None, "known_debts": 0}
+    assert _row(rows, few=True, month=_day("2026-08-01"), as_of=_day("2026-08-31"), creditor="C001", product="loan") == unknown
+    known = {"sector": "bank", "people": 2, "open_debts": 2, "in_plan_debts": 0, "balance_pence": 150_000, "known_debts": 2}
+    assert _row(rows, few=True, month=_day("2026-09-01"), as_of=_day("2026-09-30"), creditor="C001", product="loan") == known
+    settled = {"sector": "bank", "people": 1, "open_debts": 1, "in_plan_debts": 0, "balance_pence": 100_000, "known_debts": 1}
+    assert _row(rows, few=True, month=_day("2026-10-01"), as_of=_day("2026-10-31"), creditor="C001", product="loan") == settled
+    in_plan = {"sector": "bank", "people": 1, "open_debts": 1, "in_plan_debts": 1, "balance_pence": 90_000, "known_debts": 1}
+    assert _row(rows, few=True, month=_day("2026-11-01"), as_of=TODAY, creditor="C001", product="loan") == in_plan
     assert [row["as_of"] for row in rows if row["product"] == "overdraft"] == [_day("2026-08-31")]
     assert not [row for row in rows if row["product"] == "utility"], "deleted before the day's end, placed after the month's"
 
     # payments
     rows = gold["payments_performance"]
-    assert _row(rows, month=_day("2026-10-01"), method="direct_debit") == {
-        "due": 4, "collected": 2, "failed": 2, "refunded": 0, "outstanding": 0, "due_pence": 25_000, "collected_pence": 15_000,
+    assert _row(rows, few=True, month=_day("2026-10-01"), method="direct_debit") == {
+        "people": 2, "people_paid": 2, "due": 4, "collected": 2, "failed": 2, "refunded": 0, "outstanding": 0, "due_pence": 25_000, "collected_pence": 15_000,
         "collection_rate": 0.5, "mean_days_late": 1.0, "main_failure_reason": "expired_card",
     }  # fmt: skip
-    assert _row(rows, month=_day("2026-11-01"), method="direct_debit") == {
-        "due": 1, "collected": 0, "failed": 0, "refunded": 0, "outstanding": 1, "due_pence": 5_000, "collected_pence": 0,
+    assert _row(rows, few=True, month=_day("2026-11-01"), method="direct_debit") == {
+        "people": 1, "people_paid": 0, "due": 1, "collected": 0, "failed": 0, "refunded": 0, "outstanding": 1, "due_pence": 5_000, "collected_pence": 0,
         "collection_rate": None, "mean_days_late": None, "main_failure_reason": None,
     }  # fmt: skip
-    assert _row(rows, month=_day("2026-11-01"), method="card")["refunded"] == 1
+    assert _row(rows, few=True, month=_day("2026-11-01"), method="card or cash")["refunded"] == 1
 
     # plans
     rows = gold["plan_health"]
-    assert _row(rows, product="loan", frequency="monthly") == {
-        "plans": 4, "active": 2, "kept": 1, "broken": 1, "cancelled": 0, "kept_rate": 0.5, "median_age_months": 4.5,
+    assert _row(rows, few=True, product="loan", frequency="monthly") == {
+        "people": 2, "people_running": 2, "plans": 4, "active": 2, "kept": 1, "broken": 1, "cancelled": 0, "kept_rate": 0.5, "median_age_months": 4.5,
         "mean_instalment_pence": 7_500, "at_risk": 1, "at_risk_rate": 0.5,
     }  # fmt: skip
-    assert _row(rows, product="loan", frequency="weekly")["plans"] == 1, "a proposal is no plan"
-    assert _row(rows, product="unknown", frequency="weekly")["kept_rate"] is None
+    assert _row(rows, few=True, product="loan", frequency="weekly")["plans"] == 1, "a proposal is no plan"
+    assert _row(rows, few=True, product="unknown", frequency="weekly")["kept_rate"] is None
 
     # contactability: 3 people are too few, and another channel hides with them, as the decade's total is known
     rows = gold["contactability"]
@@ -204,13 +216,13 @@ def test_every_table_says_what_its_rows_say_by_hand(gold: dict[str, list[dict[st
 
     # communications: two replies, one of them by another channel, are one answer
     rows = gold["communications"]
-    assert _row(rows, month=_day("2026-10-01"), channel="email", template="reminder") == {
-        "sent": 3, "bounced": 1, "inbound": 2, "answered": 1, "response_rate": 0.5, "median_days_to_reply": 2.0,
+    assert _row(rows, few=True, month=_day("2026-10-01"), channel="email", template="reminder") == {
+        "people": 2, "people_answering": 1, "sent": 3, "bounced": 1, "inbound": 2, "answered": 1, "response_rate": 0.5, "median_days_to_reply": 2.0,
     }  # fmt: skip
-    assert _row(rows, month=_day("2026-10-01"), channel="email", template="unprompted") == {
-        "sent": 0, "bounced": 0, "inbound": 1, "answered": 0, "response_rate": None, "median_days_to_reply": None,
+    assert _row(rows, few=True, month=_day("2026-10-01"), channel="email", template="unprompted") == {
+        "people": 1, "people_answering": 0, "sent": 0, "bounced": 0, "inbound": 1, "answered": 0, "response_rate": None, "median_days_to_reply": None,
     }  # fmt: skip
-    assert _row(rows, month=_day("2026-11-01"), channel="sms", template="free text")["response_rate"] == 0.0
+    assert _row(rows, few=True, month=_day("2026-11-01"), channel="sms", template="free text")["response_rate"] == 0.0
 
     # vulnerability: c100 counts once, as high; 11 low, 8 medium and 1 high of one kind hide the small two only if they add up
     rows = gold["vulnerability_prevalence"]

@@ -14,7 +14,7 @@ from publisher.contracts import Contract, load_contracts
 Load = Callable[..., dict[str, GoldTable]]
 
 
-def header(columns: str, grain: str, cell: str = "none") -> str:
+def header(columns: str, grain: str, cell: str = "none because no row of a test is anybody's") -> str:
     """The lines that every gold file begins with."""
     described = "".join(f"-- column {name}: What it is.\n" for name in columns.split())
     return f"-- description: A table.\n-- owner: finance\n-- freshness: 15 minutes\n-- grain: {grain}\n-- smallest_cell: {cell}\n{described}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from lake_assets.gold.errors import GoldFilesBroken
 from lake_assets.gold.load import load_gold
 from lake_assets.gold.model import SmallestCell
+from lake_assets.lineage.build import cell_text
 from publisher.contracts import Contract
 from tests.unit.gold.conftest import Load, header
 
@@ -80,7 +82,8 @@ BAD_HEADERS = {
     "an unknown key": (lambda text: text.replace("-- owner", "-- author"), "t.sql:2: author: not a line of the header"),
     "a key that stands twice": (lambda text: text.replace("-- grain", "-- owner: me\n-- grain"), "t.sql:4: owner: stands twice"),
     "a freshness without a unit": (lambda text: text.replace("15 minutes", "15"), "t.sql:3: freshness: not a period"),
-    "a smallest cell of one": (lambda text: text.replace("none", "debts < 1 suppresses debts"), "t.sql:5: smallest_cell: not a rule"),
+    "a smallest cell of one": (lambda text: re.sub("none because.*", "debts < 1 suppresses debts", text), "t.sql:5: smallest_cell: not a rule"),
+    "no reason": (lambda text: re.sub("none because.*", "none because", text), "t.sql:5: smallest_cell: not a rule"),
     "a grain that is not there": (lambda text: text.replace("grain: product", "grain: produkt"), "t.sql:4: produkt: in the grain, but the query gives no such column. Did you mean product?"),
     "a column that is not there": (lambda text: text.replace("column debts", "column dept"), "t.sql:7: dept: described, but the query gives no such column"),
 }  # fmt: skip
@@ -122,6 +125,27 @@ NARROW = "SELECT birth_band, postcode_area, count(*) AS people FROM silver.custo
 def test_a_table_about_few_people_must_say_how_few(load: Load, columns: str, grain: str, sql: str) -> None:
     with pytest.raises(GoldFilesBroken, match="smallest_cell: people < 10"):
         load(t=header(columns, grain) + sql)
+
+
+def test_a_table_of_people_has_a_smallest_cell_or_says_why_it_needs_none(load: Load) -> None:
+    sums = "SELECT product, sum(balance_pence) AS pence FROM silver.debts GROUP BY product\n"
+    with pytest.raises(GoldFilesBroken) as refused:
+        load(t=header("product pence", "product", "none") + sums)
+    assert str(refused.value).startswith(
+        "t.sql:5: smallest_cell: reads of people (silver/debts) without a smallest cell. Count the people, and"
+    )
+    table = load(t=header("product pence", "product", "none because the sums are of all products") + sums)["t"]
+    assert (table.header.smallest_cell, table.header.no_cell_because) == (None, "the sums are of all products")
+    assert cell_text(None, table.header.no_cell_because) == "none, because the sums are of all products"
+    second = header("product", "product", "none") + "SELECT product FROM gold.t\n"
+    with pytest.raises(GoldFilesBroken, match=r"second.sql:5: smallest_cell: reads of people \(silver/debts\)"):
+        load(second=second)
+    (table.path.parent / "second.sql").unlink()
+    creditors = (
+        header("sector creditors", "sector", "none")
+        + "SELECT sector, count(*) AS creditors FROM silver.creditors GROUP BY sector\n"
+    )
+    assert load(t=creditors)["t"].header.smallest_cell is None, "a creditor is no person"
 
 
 def test_a_table_cannot_launder_a_restricted_field_through_another(load: Load) -> None:

@@ -8,7 +8,7 @@ from tests.unit.gold.conftest import Load, header
 
 
 def _reads(load: Load, sql: str, column: str = "x") -> set[tuple[str, str, str]]:
-    table = load(t=header("x", "x", "none") + sql)["t"]
+    table = load(t=header("x", "x") + sql)["t"]
     return {(read.kind, read.table.partition("/")[2], read.column) for read in table.reads[column]}
 
 
