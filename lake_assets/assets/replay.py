@@ -247,7 +247,7 @@ def _again(
             *(result.batch, count, of, sum(result.added.values()), result.before.total(), result.after.total()),
         )
 
-    results = replay(lake.tables, landing.open(), rules_of(catalog.contracts), contracts, batches, tell)
+    results = replay(lake.tables, landing.open(), rules_of(catalog.contracts, catalog.released), contracts, batches, tell)
     if not results:
         return results
     _tell_replayed(context, results)
