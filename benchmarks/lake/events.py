@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks.publisher.site import CONTRACTS
 from lake_assets.transforms.fields import EntityRule, FieldRule, Rules
-from lake_assets.transforms.rules import TOLD, rules_of
+from lake_assets.transforms.rules import rules_of
 from lake_assets.transforms.validate import Accepted, judge_line
 from publisher.contracts import load_contracts
 from publisher.contracts.model import PSEUDONYM_PATTERN
@@ -46,10 +46,15 @@ class Load:
     first: int = 1
 
     @property
+    def folder(self) -> str:
+        """Under which all of them lie."""
+        return f"{HOUR}{self.name}"
+
+    @property
     def keys(self) -> list[str]:
         """The objects' keys in the bucket, as Firehose names them."""
         return [
-            f"{HOUR}{self.name}/bench-1-2026-11-24-04-{n // 3600 % 60:02}-{n // 60 % 60:02}-{n % 60:02}-{n:06}.gz"
+            f"{self.folder}/bench-1-2026-11-24-04-{n // 3600 % 60:02}-{n // 60 % 60:02}-{n % 60:02}-{n:06}.gz"
             for n in range(self.objects)
         ]
 
@@ -71,7 +76,9 @@ def write_objects(load: Load, folder: Path, *, keys_from: int) -> list[Path]:
 
 def _write(load: Load, number: int, file: Path, keys_from: int) -> None:
     low, high = (load.events * n // load.objects for n in (number, number + 1))
-    lines = b"".join(line + b"\n" for line in event_lines(rules(), f"{load.name}/{number}", load.first + low, high - low, keys_from))
+    lines = b"".join(
+        line + b"\n" for line in event_lines(rules(), f"{load.name}/{number}", load.first + low, high - low, keys_from)
+    )
     partial = file.with_suffix(".partial")
     partial.write_bytes(gzip.compress(lines, 6, mtime=0))
     partial.rename(file)
@@ -92,7 +99,9 @@ def verify(of: Rules) -> None:
     for raw in event_lines(of, "sample", 1, SAMPLE * len(SHARES), 1000):
         (outcome,) = judge_line(raw, of)
         if not isinstance(outcome, Accepted) or outcome.line.encode() != raw:
-            raise ValueError(f"a made line of {outcome.entity} is not canonical: {getattr(outcome, 'reason', 'written otherwise')}")
+            raise ValueError(
+                f"a made line of {outcome.entity} is not canonical: {getattr(outcome, 'reason', 'written otherwise')}"
+            )
 
 
 class _Maker:
@@ -142,8 +151,7 @@ def _some(field: FieldRule) -> list[Any]:
         return [low + step * (n * 7919 % ((high - low) // step + 1)) for n in range(1000)]
     if field.type == "date":
         days = [f"20{n % 27:02}-{1 + n % 12:02}-{1 + n % 28:02}" for n in range(700)]
-        allowed = [day for day in days if field.pattern is None or re.fullmatch(field.pattern, day)]
-        return allowed
+        return [day for day in days if field.pattern is None or re.fullmatch(field.pattern, day)]
     if field.values is not None:
         return list(field.values)
     codes = [*(f"C{n:03}" for n in range(1000)), *(a + b for a in _LETTERS for b in ("", *_LETTERS))]

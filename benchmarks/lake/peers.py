@@ -1,7 +1,7 @@
 """Other ways from the same objects to Delta tables, one an entity: they read gzip JSON lines, parse, append; nothing is validated or accounted for.
 
 Belongs here: the program that a careful engineer would write with each peer. Not here: anything of the product; measuring.
-Run as `python peers.py NAME`: then each line of standard input is a JSON object with `keys`, `landing`, `lake`, and is answered by one with `seconds`,
+Run as `python peers.py NAME`: then each line of standard input is a JSON object with `keys`, `landing`, `under`, `lake`, and is answered by one with `seconds`,
 `rows`, `mib`. `keys` are what is new; a peer that finds new objects itself (dlt) is told only where to look.
 """
 
@@ -13,7 +13,6 @@ import resource
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,9 @@ class Polars:
             "contract": pl.String, "record": pl.Struct(record),
         }  # fmt: skip
 
-    def load(self, keys: list[str], landing: str, lake: str) -> int:
+    def load(self, keys: list[str], landing: str, under: str, lake: str) -> int:
+        if not keys:
+            return 0
         pl = self.pl
         storage = {**OPTIONS, "aws_endpoint_url": OPTIONS["endpoint_url"]}
         frame = pl.scan_ndjson(
@@ -52,7 +53,9 @@ class Polars:
         for entity, events in frame.partition_by("entity", as_dict=True).items():
             name = str(entity[0])
             columns = [
-                pl.col("record").struct.field(field).str.to_date("%Y-%m-%d") if kind == "date" else pl.col("record").struct.field(field)
+                pl.col("record").struct.field(field).str.to_date("%Y-%m-%d")
+                if kind == "date"
+                else pl.col("record").struct.field(field)
                 for field, kind in ENTITIES[name].items()
             ]
             table = events.select(
@@ -88,9 +91,11 @@ class DuckDB:
             f" contract: 'VARCHAR', record: 'STRUCT({struct})'}}"
         )
 
-    def load(self, keys: list[str], landing: str, lake: str) -> int:
+    def load(self, keys: list[str], landing: str, under: str, lake: str) -> int:
         from deltalake import write_deltalake
 
+        if not keys:
+            return 0
         paths = [f"{landing}/{key}" for key in keys]
         self.connection.execute(
             f"CREATE OR REPLACE TEMP TABLE lines AS SELECT * FROM read_json(?, format = 'newline_delimited', compression = 'gzip',"
@@ -124,7 +129,7 @@ class Dlt:
 
         self.dlt, self.filesystem = dlt, filesystem
 
-    def load(self, keys: list[str], landing: str, lake: str) -> int:
+    def load(self, keys: list[str], landing: str, under: str, lake: str) -> int:
         import gzip
 
         import orjson
@@ -133,9 +138,8 @@ class Dlt:
         credentials = {
             name: OPTIONS[name] for name in ("aws_access_key_id", "aws_secret_access_key", "endpoint_url")
         } | {"region_name": OPTIONS["aws_region"]}  # fmt: skip
-        prefix = os.path.commonprefix(keys).rpartition("/")[0] if keys else "raw"
         found = self.filesystem(
-            bucket_url=f"{landing}/{prefix}", credentials=credentials, file_glob="**/*.gz", incremental=dlt.sources.incremental("modification_date")
+            bucket_url=f"{landing}/{under}", credentials=credentials, file_glob="**/*.gz", incremental=dlt.sources.incremental("modification_date")
         )  # fmt: skip
         seen = 0
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,9 @@ class Site:
 
     def put(self, load: Load, *, keys_from: int) -> list[dict[str, Any]]:
         """Puts a load's objects, each once a site; what S3 would tell the queue of each."""
-        files = write_objects(load, ROOT / ".lake" / "bench" / f"{load.name}-{load.objects}-{load.events}-{load.first}", keys_from=keys_from)
+        files = write_objects(
+            load, ROOT / ".lake" / "bench" / f"{load.name}-{load.objects}-{load.events}-{load.first}", keys_from=keys_from
+        )
 
         def put(key: str, file: Path) -> dict[str, Any]:
             body = file.read_bytes()
@@ -82,7 +84,8 @@ class Site:
 
         def send(start: int) -> None:
             entries = [
-                {"Id": str(n), "MessageBody": json.dumps({"Records": [record]})} for n, record in enumerate(records[start : start + 10])
+                {"Id": str(n), "MessageBody": json.dumps({"Records": [record]})}
+                for n, record in enumerate(records[start : start + 10])
             ]
             self.sqs.send_message_batch(QueueUrl=url, Entries=entries)
 
@@ -117,7 +120,9 @@ def site() -> Iterator[Site]:
         try:
             s3, sqs = cloud.client("s3"), cloud.client("sqs")
             # S3 would tell of each object as it is put; a benchmark tells when it is measured.
-            s3.put_bucket_notification_configuration(Bucket=env["LANDING_URI"].removeprefix("s3://"), NotificationConfiguration={})
+            s3.put_bucket_notification_configuration(
+                Bucket=env["LANDING_URI"].removeprefix("s3://"), NotificationConfiguration={}
+            )
             yield Site(env, folder, s3, sqs)
         finally:
             os.environ.clear()
@@ -194,8 +199,3 @@ def peers_installed() -> Path | None:
             return None
         partial.rename(folder)
     return folder
-
-
-def closing(stack: ExitStack, peer: Peer) -> Peer:
-    stack.callback(peer.close)
-    return peer

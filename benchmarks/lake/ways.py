@@ -99,7 +99,7 @@ class PeersProcess:
     def load(self, load: Load, told: Told) -> Loaded:
         keys = [record["s3"]["object"]["key"] for record in told]
         uri = f"{self._at.env['LAKE_URI']}/{self.name.split()[0]}-{id(self)}-{self._lakes}"
-        answer = self._peer.ask(keys=keys, landing=self._at.env["LANDING_URI"], lake=uri)
+        answer = self._peer.ask(keys=keys, landing=self._at.env["LANDING_URI"], under=load.folder, lake=uri)
         self._mib = answer["mib"]
         return Loaded(answer["seconds"], answer["rows"])
 
@@ -134,7 +134,7 @@ class Streaming:
             f"record STRUCT<{struct}>"
         )
         base = f"s3a://{self._at.env['LAKE_URI'].removeprefix('s3://')}/streaming-{self._lakes}"
-        source = f"s3a://{self._at.landing.bucket}/{load.keys[0].rpartition('/')[0]}"
+        source = f"s3a://{self._at.landing.bucket}/{load.folder}"
         began = time.perf_counter()
         query = (
             self._session.readStream.schema(schema).json(source)

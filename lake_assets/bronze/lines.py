@@ -110,7 +110,7 @@ def _read(tables: LakeTables, landing: Landing, rules: Rules, objects: Iterable[
         text.select(name.substr(len(landing.path("")) + 1, MAX_KEY).alias("object"), sf.col("value").alias("line"))
         .where(sf.btrim(line, sf.lit(" \t\r")) != "")
         .select("object", "line", entity_of(line).alias("entity"), sf.from_json(line, parsed_schema(rules)).alias("parsed"))
-        .select("object", "line", "entity", canonical.alias("canonical"), sf.col("parsed.seq").try_cast("bigint").alias("seq"))
+        .select("object", "line", "entity", canonical.alias("canonical"), sf.col("parsed.seq").alias("seq"))
     )
     frame = analysed_once(judged_lines).persist()
     try:
