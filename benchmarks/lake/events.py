@@ -38,23 +38,25 @@ _LETTERS = "ABCDEFGHJKLMNPRSTUWYZ"
 
 @dataclass(frozen=True)
 class Load:
-    """Some objects of some events. `first` is the position of the first event, so that loads continue each other."""
+    """Some objects of some events. `first` is the position of the first event, so that loads continue each other; `beside` names the load
+    in whose folder they lie, where they are an increment to it."""
 
     name: str
     objects: int
     events: int
     first: int = 1
+    beside: str = ""
 
     @property
     def folder(self) -> str:
         """Under which all of them lie."""
-        return f"{HOUR}{self.name}"
+        return f"{HOUR}{self.beside or self.name}"
 
     @property
     def keys(self) -> list[str]:
         """The objects' keys in the bucket, as Firehose names them."""
         return [
-            f"{self.folder}/bench-1-2026-11-24-04-{n // 3600 % 60:02}-{n // 60 % 60:02}-{n % 60:02}-{n:06}.gz"
+            f"{self.folder}/{self.name}-1-2026-11-24-04-{n // 3600 % 60:02}-{n // 60 % 60:02}-{n % 60:02}-{n:06}.gz"
             for n in range(self.objects)
         ]
 

@@ -63,7 +63,7 @@ class Site:
         return Notifications(self.env["LANDED_QUEUE_URL"], self.sqs)
 
     def put(self, load: Load, *, keys_from: int) -> list[dict[str, Any]]:
-        """Puts a load's objects, each once a site; what S3 would tell the queue of each."""
+        """Puts a load's objects; what S3 would tell the queue of each."""
         files = write_objects(
             load, ROOT / ".lake" / "bench" / f"{load.name}-{load.objects}-{load.events}-{load.first}", keys_from=keys_from
         )
@@ -76,6 +76,11 @@ class Site:
 
         with ThreadPoolExecutor(4) as pool:
             return list(pool.map(put, load.keys, files))
+
+    def remove(self, load: Load) -> None:
+        """Takes a load's objects away again."""
+        for key in load.keys:
+            self.s3.delete_object(Bucket=self.landing.bucket, Key=key)
 
     def tell(self, records: list[dict[str, Any]]) -> None:
         """Tells the queue of objects, a message each, as S3 does; what it held before is gone."""
