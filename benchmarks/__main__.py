@@ -7,9 +7,16 @@ from __future__ import annotations
 
 import sys
 
+from benchmarks.lake import loads
 from benchmarks.publisher import backfill, latency, throughput, writers
 
-BENCHMARKS = {"writers": writers.main, "throughput": throughput.main, "latency": latency.main, "backfill": backfill.main}
+BENCHMARKS = {
+    "writers": writers.main,
+    "throughput": throughput.main,
+    "latency": latency.main,
+    "backfill": backfill.main,
+    "lake": loads.main,
+}
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ Belongs here: reading, and what of it cannot be read. Not here: what is written 
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -107,7 +108,7 @@ def _read(tables: LakeTables, landing: Landing, rules: Rules, objects: Iterable[
     text = tables.spark.read.option("lineSep", "\n").text([landing.path(key) for key in keys])
     name = sf.url_decode(sf.replace(sf.col("_metadata.file_path"), sf.lit("+"), sf.lit("%2B")))
     line, canonical = sf.col("line"), is_canonical(sf.col("line"), sf.col("entity"), sf.col("parsed"), rules)
-    frame = (
+    judged_lines = (
         text.select(name.substr(len(landing.path("")) + 1, MAX_KEY).alias("object"), sf.col("value").alias("line"))
         .where(sf.btrim(line, sf.lit(" \t\r")) != "")
         .select("object", "line", entity_of(line).alias("entity"), sf.from_json(line, parsed_schema(rules)).alias("parsed"))
@@ -116,10 +117,10 @@ def _read(tables: LakeTables, landing: Landing, rules: Rules, objects: Iterable[
             "line",
             present_name(sf.col("entity"), rules).alias("entity"),
             canonical.alias("canonical"),
-            sf.col("parsed.seq").try_cast("bigint").alias("seq"),
+            sf.col("parsed.seq").alias("seq"),
         )
-        .persist()
     )
+    frame = analysed_once(judged_lines).persist()
     try:
         counted = [
             *(sf.count("*").alias("lines"), sf.sum(sf.octet_length("line")).alias("size")),
@@ -129,6 +130,17 @@ def _read(tables: LakeTables, landing: Landing, rules: Rules, objects: Iterable[
     except PySparkException:
         frame.unpersist()
         raise
+
+
+def analysed_once(frame: DataFrame) -> DataFrame:
+    """The same rows by the name of a temporary view, which ends with the session.
+
+    Over Connect each statement sends all that it is made of, and the server resolves it anew: of the rules' expressions that took two fifths
+    of a small batch's planning, once for each table. A view is resolved when it is made, and found in the cache as well.
+    """
+    view = f"lines_{uuid.uuid4().hex}"
+    frame.createOrReplaceTempView(view)
+    return frame.sparkSession.table(view)
 
 
 def _loaded_before(

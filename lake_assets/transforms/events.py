@@ -10,7 +10,8 @@ from pyspark.sql import functions as sf
 
 from lake_assets.transforms.fields import EntityRule
 
-CASTS = {"boolean": "boolean", "integer": "bigint", "date": "date", "timestamp": "timestamp"}
+PARSED = {"boolean": "BOOLEAN", "integer": "BIGINT"}
+CASTS = {"date": "date", "timestamp": "timestamp"}
 
 
 def typed_events(lines: DataFrame, rule: EntityRule, batch: int) -> DataFrame:
@@ -26,7 +27,7 @@ def typed_events(lines: DataFrame, rule: EntityRule, batch: int) -> DataFrame:
         *record,
         sf.col("event.op").alias("_op"),
         sf.col("event.key").alias("_key"),
-        _typed(sf.col("event.seq"), "integer").alias("_seq"),
+        sf.col("event.seq").alias("_seq"),
         subject.alias("_subject"),
         _typed(sf.col("event.committed_at"), "timestamp").alias("_committed_at"),
         sf.col("event.contract").alias("_contract"),
@@ -51,10 +52,11 @@ def typed_records(lines: DataFrame, rule: EntityRule, batch: int) -> DataFrame:
 
 
 def _parsed(lines: DataFrame, rule: EntityRule) -> DataFrame:
-    record = ", ".join(f"`{field.name}`: STRING" for field in rule.fields)
-    schema = f"op STRING, key STRING, seq STRING, subject STRING, committed_at STRING, contract STRING, record STRUCT<{record}>"
+    # Numbers and booleans as such: to give one as text Spark makes a JSON writer for each. Canonical ones always fit.
+    record = ", ".join(f"`{field.name}`: {PARSED.get(field.type, 'STRING')}" for field in rule.fields)
+    schema = f"op STRING, key STRING, seq BIGINT, subject STRING, committed_at STRING, contract STRING, record STRUCT<{record}>"
     return lines.select("object", "line", sf.from_json("line", schema).alias("event"))
 
 
-def _typed(text: Column, kind: str) -> Column:
-    return text if kind == "string" else text.try_cast(CASTS[kind])
+def _typed(value: Column, kind: str) -> Column:
+    return value.try_cast(CASTS[kind]) if kind in CASTS else value
