@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from datetime import date
 from types import SimpleNamespace
 from typing import Any
@@ -49,12 +50,12 @@ def test_only_tables_with_a_smallest_cell_show_rows(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(gold, "DeltaLogs", lambda _: None)
     monkeypatch.setattr(gold, "record", lambda *_, **__: 1)
     catalog = Catalog.load()
+    table = catalog.gold["portfolio"]
+    catalog.gold["portfolio"] = replace(table, header=replace(table.header, smallest_cell=None))
     lake = Lake(spark=SparkConnectResource(remote="sc://nowhere"), uri="s3://lake")
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize([gold.gold_assets(catalog, "0 * * * *")], resources={"lake": lake}, instance=instance)
         log = {event.asset_key.path[-1]: str(event) for event in result.get_asset_materialization_events() if event.asset_key}
     shown = {name for name, text in log.items() if str(BALANCE) in text}
     assert set(log) == set(catalog.gold)
-    assert shown == {name for name, table in catalog.gold.items() if table.header.smallest_cell}
-    assert "portfolio" not in shown, "a cell of it can hold one debtor's balance"
-    assert "age_groups" in shown
+    assert shown == set(catalog.gold) - {"portfolio"}, "a cell of it could hold one debtor's balance"

@@ -22,6 +22,7 @@ MISTAKES = [
     ("customers.birth_band", "customers.date_of_birth"),
     ("'in_plan'", "'on_plan'"),
     ("suppresses people, mean_balance_pence", "suppresses people"),
+    ("people < 10 suppresses people, mean_balance_pence within product", "none"),
     ("silver.debts AS", "bronze.debts AS"),
     ("-- column people: Customers with at least one open debt of the product.\n", ""),
 ]
