@@ -180,7 +180,7 @@ def test_an_exchange_that_died_is_told_and_done_again_with_what_came_since(story
 
     announce(story.lake.tables)
     with monkeypatch.context() as patch:
-        patch.setattr("lake_assets.silver.rekey._write", dies)
+        patch.setattr("lake_assets.silver.rekey.write_anew", dies)
         with pytest.raises(KeyboardInterrupt):
             exchange(story.lake.open, list(third.values()), batch)
     assert exchanging(story.lake.tables, third.values())
