@@ -83,16 +83,17 @@ def read_replayed(known: progress.Progress | None) -> dict[int, int]:
 
 
 def update_history(
-    tables: LakeTables, contract: Contract, upto_batch: int, *, behind: int | None = None, generation: int = 0
+    tables: LakeTables, contract: Contract, upto_batch: int, *, behind: int | None = None, generation: int | None = None
 ) -> HistoryResult:
     """Brings an entity's history up to `upto_batch`, and looks once more at batches that were loaded again since. Repeated, or with
     nothing new, it changes nothing.
 
-    `behind` is where it is, and `generation` under which it writes (both from the progress, unless `behind` is given). Raises SparkFailed.
+    `behind` is where it is, and `generation` under which it writes (each from the progress, unless given). Raises SparkFailed.
     """
     entity = contract.entity
-    at = _Behind.read(tables, entity) if behind is None else _Behind(behind, frozenset(), generation, 0)
-    behind, generation, seen = at.batch, at.generation, str(at.seen)
+    at = _Behind.read(tables, entity) if behind is None else _Behind(behind, frozenset(), 0, 0)
+    behind, seen = at.batch, str(at.seen)
+    generation = at.generation if generation is None else generation
     again = sorted(batch for batch in at.again if batch <= behind)
     if upto_batch <= behind and not again:
         return HistoryResult(entity, behind, behind, 0, 0)
