@@ -137,7 +137,12 @@ def test_events_that_wait_too_long_make_it_unready_and_it_says_why(
 ) -> None:
     many(application, 30, 0)
     with broken_stream(code) as stream, watch(AWS_ENDPOINT_URL_KINESIS=stream.url, PUBLISHER_OLDEST_LIMIT="0.5") as watched:
-        wait_for(lambda: watched.get("/readyz")[1].startswith("late"), 3 * EVERY_SECONDS)
+
+        def late_and_refused() -> bool:
+            said = watched.get("/readyz")[1]
+            return said.startswith("late") and f"the stream refuses: {shown}" in said
+
+        wait_for(late_and_refused, 6 * EVERY_SECONDS)
         status, said = watched.get("/readyz")
         found = watched.samples()
         assert watched.get("/healthz")[0] == 200
