@@ -18,6 +18,7 @@ from publisher.contracts.diff.revisions import read_set
 from publisher.contracts.history import signed_versions
 from publisher.contracts.lasting import lasting_problems
 from publisher.contracts.releases import last_released
+from publisher.contracts.signed_vocabulary import check_vocabulary_signed
 from publisher.contracts.vocabulary.fingerprint import LOCK, write_lock
 from publisher.errors import ContractError, SettingsError
 
@@ -46,8 +47,10 @@ def contracts_diff(base: str | None, head: str | None, form: str, directory: Pat
     """
     try:
         signed = signed_versions(directory) if base is None else []  # a history that nobody signed for is no base
-        if base is None and (skipped := check_only_grew(directory)):
-            click.echo(skipped, err=True)
+        if base is None:
+            check_vocabulary_signed(directory)
+            if skipped := check_only_grew(directory):
+                click.echo(skipped, err=True)
         before = last_released(directory) if base is None else read_set(base, directory)
         after = read_set(head or str(directory), directory)
         diff = diff_sources(before, after)

@@ -17,6 +17,7 @@ from publisher.contracts.diff_command import FOLDER
 from publisher.contracts.history import history_of, signed_versions
 from publisher.contracts.lasting import check_lasting
 from publisher.contracts.releases import add_release, unreleased
+from publisher.contracts.signed_vocabulary import check_vocabulary_signed
 from publisher.errors import ContractError, SettingsError
 
 
@@ -29,6 +30,7 @@ def contracts_release(directory: Path) -> None:
     """
     try:
         signed = signed_versions(directory)
+        check_vocabulary_signed(directory)
         skipped = check_only_grew(directory)
         if skipped:
             click.echo(skipped, err=True)

@@ -132,9 +132,14 @@ def _vocabulary(base: str | None, head: str | None) -> list[Change]:
         return [
             Change("widens", VOCABULARY, LOCK, "the base does not say what its functions did, so they cannot be compared", LOCK)
         ]
-    changed = [name for name, mark in actual.items() if name in before and before[name] != mark]
-    gone = [name for name in before if name not in actual]
-    new = [name for name in actual if name not in before]
+    return lock_changes(before, actual)
+
+
+def lock_changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[Change]:
+    """What the functions of one lock do otherwise than those of a former one, by name."""
+    changed = [name for name, mark in after.items() if name in before and before[name] != mark]
+    gone = [name for name in before if name not in after]
+    new = [name for name in after if name not in before]
     of_rules = {
         ENVELOPE: "the time of each event is cut in another way than before",
         KGROUPS: "who leaves how coarsely follows other rules than before",

@@ -2,54 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from publisher.cli import cli
 from publisher.contracts.diff.approvals import digest_of
-from publisher.contracts.diff.report import DAY, REFERENCE, SIGNER
 from publisher.contracts.history import approved_in_words
 from publisher.contracts.released import HISTORY, RELEASES
 from publisher.contracts.releases import read_releases
 from publisher.contracts.source import parse_source
 from tests.unit.contracts.conftest import SHIPPED
-
-TODAY = datetime.now(UTC).date().isoformat()
-
-
-@pytest.fixture
-def released(tmp_path: Path) -> Path:
-    """A copy of the shipped contracts with their approvals and history."""
-    return Path(shutil.copytree(SHIPPED, tmp_path / "contracts"))
-
-
-def run(folder: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(cli, ["contracts", *arguments, "--contracts", str(folder)])
-
-
-def edit(file: Path, *edits: tuple[str, str]) -> None:
-    text = file.read_text()
-    for old, new in edits:
-        assert old in text
-        text = text.replace(old, new, 1)
-    file.write_text(text)
-
-
-def approve(folder: Path, refused: Result) -> None:
-    """Writes what the refusal says is missing into the approvals."""
-    printed = refused.output[refused.output.index("approvals:\n") : refused.output.index("Any later edit")]
-    signed = printed.replace(SIGNER, "data-protection-officer").replace(REFERENCE, "DPIA-2027-003").replace(DAY, TODAY)
-    new = signed.removeprefix("approvals:\n")
-    with (folder / "approvals.yaml").open("a") as file:
-        file.write(new)
+from tests.unit.contracts.release_history import TODAY, approve, edit, run, without_last_entry
 
 
 def test_the_shipped_contracts_are_those_of_the_last_release_and_every_widening_was_approved() -> None:
@@ -269,12 +236,6 @@ def test_a_contract_that_was_taken_away_does_not_come_back_as_it_was(released: P
     assert [code for code, _ in said_by(released, "diff", "check")] == [0, 0]
 
 
-def without_last_entry(folder: Path) -> None:
-    listed = folder / HISTORY / RELEASES
-    text = listed.read_text()
-    listed.write_text(text[: text.rindex("- entity: customers")])
-
-
 def test_a_version_that_the_list_does_not_name_stops_everything(released: Path) -> None:
     without_last_entry(released)
     for code, said in said_by(released, "diff", "release", "check"):
@@ -303,91 +264,3 @@ def test_an_approval_from_before_the_release_that_it_follows_signs_for_nothing(r
     ((code, said),) = said_by(released, "check")
     assert code == 1
     assert "customers 1.1.0 was approved on 2026-11-23, before the release of 2026-11-24 that it follows" in said
-
-
-@pytest.fixture
-def repository(released: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The contracts with their history as a git repository of one commit."""
-    for variable in [name for name in os.environ if name.startswith("GIT_")]:
-        monkeypatch.delenv(variable)
-    git(released.parent, "init", "--quiet", "--initial-branch=main")
-    commit(released, "one")
-    return released
-
-
-def git(folder: Path, *arguments: str) -> None:
-    identity = [
-        "-c",
-        "user.name=Test",
-        "-c",
-        "user.email=test@example.test",
-        "-c",
-        "commit.gpgsign=false",
-        "-c",
-        "protocol.file.allow=always",
-    ]
-    subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True)
-
-
-def commit(folder: Path, message: str) -> None:
-    git(folder.parent, "add", "--all")
-    git(folder.parent, "commit", "--quiet", "--message", message)
-
-
-def entry_and_text_gone(folder: Path) -> None:
-    """With the text, the folder alone does not show it."""
-    without_last_entry(folder)
-    (folder / HISTORY / "customers-1.1.0.yaml").unlink()
-
-
-def history_gone(folder: Path) -> None:
-    shutil.rmtree(folder / HISTORY)
-
-
-def day_changed(folder: Path) -> None:
-    listed = folder / HISTORY / RELEASES
-    listed.write_text(listed.read_text().replace("date: '2026-11-24'", "date: '2026-11-20'"))
-
-
-@pytest.mark.parametrize("spoil", [entry_and_text_gone, history_gone, day_changed])
-def test_git_knows_what_the_list_has_lost(repository: Path, spoil: Callable[[Path], None]) -> None:
-    assert (run(repository, "diff").exit_code, run(repository, "diff").stderr) == (0, "")
-    spoil(repository)
-    for message in (None, "two", "three"):  # not committed, committed, and behind another commit
-        if message is not None:
-            (repository.parent / message).touch()
-            commit(repository, message)
-        for command in ("diff", "release"):
-            result = run(repository, command)
-            assert result.exit_code == 2
-            assert "stood in the list at" in result.output
-            assert "Restore the entry: `git show" in result.output
-
-
-def test_a_branch_is_held_against_where_it_left_the_remotes_default_branch(repository: Path, tmp_path: Path) -> None:
-    clone = tmp_path / "clone"
-    git(tmp_path, "clone", "--quiet", str(repository.parent), str(clone))
-    mine = clone / repository.name
-    git(clone, "checkout", "--quiet", "-b", "work")
-    edit(mine / "debts.yaml", ("value: 30, unit: d", "value: 20, unit: d"), ("version: 1.0.0", "version: 1.1.0"))
-    assert run(mine, "release").exit_code == 0
-    commit(mine, "released on the branch")
-    git(clone, "revert", "--no-edit", "HEAD")
-    assert run(mine, "diff").exit_code == 0, "a branch may undo its own"
-    entry_and_text_gone(mine)
-    commit(mine, "what main has is gone")
-    assert "customers 1.1.0 stood in the list at" in run(mine, "diff").output
-
-
-def test_where_git_cannot_tell_that_is_said(released: Path, tmp_path: Path) -> None:
-    outside = run(released, "diff")
-    assert (outside.exit_code, "Not looked at: whether the list of releases only grew, since" in outside.stderr) == (0, True)
-    git(released.parent, "init", "--quiet", "--initial-branch=main")
-    commit(released, "one")
-    (released.parent / "more").touch()
-    commit(released, "two")
-    clone = tmp_path / "shallow"
-    git(tmp_path, "clone", "--quiet", "--depth=1", f"file://{released.parent}", str(clone))
-    git(clone, "remote", "remove", "origin")
-    shallow = run(clone / released.name, "diff")
-    assert (shallow.exit_code, "this clone is shallow (fetch the whole history)" in shallow.stderr) == (0, True)
