@@ -1,6 +1,6 @@
 """Two persons and a row are erased from a lake in which they are everywhere: nothing of them stays in any file, and nobody else notices.
 
-The erasure dies at each of its steps, and is begun again.
+The erasure dies at one of its steps, in `make faults` at each, and is begun again.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -56,8 +57,8 @@ DEBTS, MOVED, CREDITOR = 100, 150, 402
 ERASED = (FIRST, SECOND, DEBTS + FIRST, DEBTS + SECOND, CREDITOR)
 """Persons and rows of which nothing may stay."""
 
-PLACES = ("an object put", "bronze", "proof", "settle")
-"""Where the erasure dies: after each kind of thing that it leaves behind."""
+PLACES = ("an object put", "bronze", "proof", "settle") if os.environ.get("FAULT_ROUNDS") else ("bronze",)
+"""Where the erasure dies, in `make faults` after each kind of thing that it leaves behind. Each beginning costs the better part of a minute."""
 
 Rows = list[tuple[Any, ...]]
 
