@@ -111,7 +111,7 @@ def _take_over_ops(tables: LakeTables, rename: Rename) -> None:
             note = former.note
             if note is not None and prefix == "state":
                 note = json.dumps({**json.loads(note), "entity": rename.entity})
-            progress.write(tables, f"{prefix}/{rename.entity}", position=former.position, at=former.at, note=note)
+            progress.write(tables, f"{prefix}/{rename.entity}", position=former.position, note=note)
     chains = json.loads((known[CHAINS].note if CHAINS in known else None) or "{}")
     if rename.former in chains:
         chains[rename.entity] = chains.pop(rename.former)

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
-from pyspark.sql import Column, Row
+from pyspark.sql import Row
 from pyspark.sql import functions as sf
 
 from lake_assets.transforms import schemas
 from resources.errors import SparkFailed
-from resources.spark import as_micros, from_micros, spark_errors
+from resources.spark import spark_errors
 from resources.tables import LakeTables, is_absent
 
 NAME = "progress"
+COLUMNS = [name for name, *_ in schemas.PROGRESS]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,6 @@ class Progress:
 
     name: str
     position: int | None
-    at: datetime | None
     note: str | None
 
 
@@ -38,7 +37,7 @@ def ensure(tables: LakeTables) -> None:
 def read_all(tables: LakeTables) -> dict[str, Progress]:
     """Every process' progress, by name."""
     with spark_errors("reading the progress"):
-        rows = tables.read("ops", NAME).select(*_columns()).collect()
+        rows = tables.read("ops", NAME).select(*COLUMNS).collect()
     return {row.name: _progress(row) for row in rows}
 
 
@@ -56,7 +55,7 @@ def find_some(tables: LakeTables, names: Iterable[str]) -> dict[str, Progress]:
     """Several processes' progress in one look, by name; nothing in a lake that has no tables yet."""
     try:
         with spark_errors("reading the progress"):
-            rows = tables.read("ops", NAME).where(sf.col("name").isin(*names)).select(*_columns()).collect()
+            rows = tables.read("ops", NAME).where(sf.col("name").isin(*names)).select(*COLUMNS).collect()
     except SparkFailed as error:
         if is_absent(error.condition):
             return {}
@@ -67,17 +66,15 @@ def find_some(tables: LakeTables, names: Iterable[str]) -> dict[str, Progress]:
 def read(tables: LakeTables, name: str) -> Progress | None:
     """One process' progress, or None before its first step."""
     with spark_errors("reading the progress"):
-        rows = tables.read("ops", NAME).where(sf.col("name") == name).select(*_columns()).collect()
+        rows = tables.read("ops", NAME).where(sf.col("name") == name).select(*COLUMNS).collect()
     return _progress(rows[0]) if rows else None
 
 
-def write(
-    tables: LakeTables, name: str, *, position: int | None = None, at: datetime | None = None, note: str | None = None
-) -> None:
+def write(tables: LakeTables, name: str, *, position: int | None = None, note: str | None = None) -> None:
     """Sets one process' progress. Names are partitions: two processes never write the same file."""
     if "'" in name or "\\" in name:
         raise ValueError("a process' name stands in SQL: no quotes")
-    row = tables.spark.createDataFrame([(name, position, at, note)], schemas.struct(schemas.PROGRESS))
+    row = tables.spark.createDataFrame([(name, position, note)], schemas.struct(schemas.PROGRESS))
     with spark_errors(f"writing the progress of {name}"):
         (
             row.coalesce(1)
@@ -88,9 +85,5 @@ def write(
         )
 
 
-def _columns() -> list[Column | str]:
-    return ["name", "position", as_micros("at").alias("at"), "note"]
-
-
 def _progress(row: Row) -> Progress:
-    return Progress(row.name, row.position, None if row.at is None else from_micros(row.at), row.note)
+    return Progress(row.name, row.position, row.note)

@@ -214,7 +214,6 @@ ERASURES: Columns = [
 PROGRESS: Columns = [
     ("name", "string", "What advances."),
     ("position", "integer", "How far."),
-    ("at", "timestamp", "Always null: nothing writes it."),
     ("note", "string", "What else must be known to go on."),
 ]
 

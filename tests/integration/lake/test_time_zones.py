@@ -12,7 +12,6 @@ import pytest
 from lake_assets.completeness import complete_until, verify_manifests
 from lake_assets.gold.load import load_gold
 from lake_assets.metadata import preview
-from lake_assets.raw import progress
 from lake_assets.transforms.fields import Rules
 from publisher.contracts import load_contracts
 from resources.spark import as_micros, from_micros
@@ -35,10 +34,6 @@ def test_a_collected_time_is_the_one_that_was_stored_also_in_the_hour_that_clock
     stored = [datetime(2026, 11, 1, hour, 30, tzinfo=UTC) for hour in (4, 5, 6, 7)] + [START]
     frame = lake.tables.spark.createDataFrame([(at,) for at in stored], "at TIMESTAMP")
     assert [from_micros(row.at) for row in frame.select(as_micros("at").alias("at")).collect()] == stored
-    progress.write(lake.tables, "tried", at=START)
-    found = progress.read(lake.tables, "tried")
-    assert found is not None
-    assert found.at == START == progress.read_all(lake.tables)["tried"].at
     shown = preview(load_gold(load_contracts(Path("contracts")))["age_groups"], frame.where("day(at) = 24"))
     assert "| 2026-11-24 04:00:00 |" in str(shown["preview"].value)
 

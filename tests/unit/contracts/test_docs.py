@@ -9,11 +9,13 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from publisher.cli import cli
 from publisher.contracts import check_contracts
 from publisher.contracts.build import PERIODS
 from publisher.contracts.columns import CLASSIFICATIONS, TAGS
 from publisher.contracts.diff.approvals import FORMS
 from publisher.contracts.diff.change import KINDS
+from publisher.contracts.diff.report import DAY, REFERENCE, SIGNER
 from publisher.contracts.diff_command import contracts_diff, contracts_lock
 from publisher.contracts.form import CUSTOM
 from publisher.contracts.vocabulary import FUNCTIONS
@@ -73,3 +75,28 @@ def test_every_link_within_the_page_leads_somewhere() -> None:
     }
 
     assert set(re.findall(r"\]\(#([^)]*)\)", PAGE.replace("\n", " "))) <= headings
+
+
+def test_the_first_contract_that_it_shows_is_checked_approved_and_released_as_it_says(tmp_path: Path) -> None:
+    (contract,) = (b for b in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if b.startswith("apiVersion"))
+    folder = tmp_path / "contracts"
+    folder.mkdir()
+    (folder / "members.yaml").write_text(contract)
+
+    def says(command: str, code: int) -> str:
+        done = CliRunner().invoke(cli, ["contracts", command], env={"CONTRACTS_DIR": str(folder)})
+        assert done.exit_code == code, done.output
+        return done.output
+
+    assert says("check", 0) == f"1 contracts in {folder}: nothing is wrong.\n"
+    says("lock", 0)
+    wanted = says("diff", 1)
+    shown = PAGE[PAGE.index("5 changes widen") : PAGE.index("  - entity: vocabulary\n    …")]
+    assert shown in wanted
+    approvals = wanted[wanted.index("approvals:") : wanted.index("Any later edit")]
+    (folder / "approvals.yaml").write_text(
+        approvals.replace(SIGNER, "officer").replace(REFERENCE, "DPIA-1").replace(DAY, "2026-11-24")
+    )
+    assert "all of it is approved" in says("diff", 0)
+    assert "members 1.0.0 released.\n" in says("release", 0)
+    assert "Nothing more would leave the platform than before." in says("diff", 0)

@@ -6,8 +6,12 @@ import ast
 import inspect
 import tomllib
 from importlib import import_module
+from typing import Any
+
+import sqlalchemy as sa
 
 from publisher.database import LOCK_TIMEOUT_MS
+from publisher.keys import LocalKeyring, encrypt
 from tests.unit.docs.pages import ROOT, blocks, page
 
 PAGE = page("platforms.md")
@@ -60,4 +64,26 @@ def test_the_operations_are_registered() -> None:
 def test_numbers_names_and_extras_are_those_of_the_code() -> None:
     project = tomllib.loads((ROOT / "publisher" / "pyproject.toml").read_text())["project"]
     assert f"Installing waits {LOCK_TIMEOUT_MS / 1000:g} seconds" in PAGE
-    assert all(f"{project['name']}[{extra}]" in PAGE for extra in project["optional-dependencies"])
+    wheel = f"$(ls dist/{project['name'].replace('-', '_')}-*.whl)"
+    assert all(f'pip install "{wheel}[{extra}]"' in PAGE for extra in project["optional-dependencies"])
+    assert project["requires-python"] == ">=3.11,<3.15"
+    assert "It needs Python 3.11 to 3.14." in PAGE
+
+
+def test_what_its_functions_and_its_type_encrypt_the_publisher_opens_and_the_reverse() -> None:
+    key = bytes(range(32))
+    keyring = LocalKeyring(key, key)
+    shown: dict[str, Any] = {"data_key": lambda: key}
+    for word in ("def sealed", "TypeDecorator"):
+        exec(next(block for block in blocks(PAGE, "python") if word in block), shown)
+    people = sa.Table("people", sa.MetaData(), sa.Column("email", shown["EncryptedText"]))
+    engine = sa.create_engine("sqlite://")
+    with engine.begin() as connection:
+        people.create(connection)
+        connection.execute(people.insert(), [{"email": "jane@example.test"}, {"email": None}])
+        stored = connection.exec_driver_sql("SELECT email FROM people").scalars().all()
+        read = connection.execute(sa.select(people)).scalars().all()
+    engine.dispose()
+
+    assert [each and keyring.decrypt(each) for each in stored] == ["jane@example.test", None] == read
+    assert shown["opened"](key, encrypt(key, "ü")) == "ü"

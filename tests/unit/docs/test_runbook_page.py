@@ -11,6 +11,9 @@ from types import ModuleType
 
 import click
 import pytest
+import sqlglot
+from sqlglot import exp
+from sqlglot.optimizer.qualify import qualify
 
 from lake_assets.assets.completeness import completeness_checks
 from lake_assets.assets.gold import gold_assets
@@ -22,8 +25,10 @@ from lake_assets.catalog import Catalog
 from lake_assets.completeness import verdicts
 from lake_assets.gold.load import load_gold
 from lake_assets.lineage import build_lineage
-from lake_assets.transforms import validate
+from lake_assets.raw import lake
+from lake_assets.transforms import schemas, validate
 from publisher import deadletters
+from publisher.capture.tables import TABLES
 from publisher.cli import cli
 from publisher.contracts import load_contracts
 from publisher.settings import Settings
@@ -182,8 +187,7 @@ def test_every_check_of_dagster_is_in_the_table() -> None:
 
 def test_the_python_that_it_shows_calls_what_there_is() -> None:
     """Imports it, and binds the arguments of each call of ours to the function's signature."""
-    (block,) = blocks(PAGE, "python")
-    tree = ast.parse(block)
+    tree = ast.parse("\n".join(blocks(PAGE, "python")))
     ours: dict[str, object] = {}
     for node in tree.body:
         if isinstance(node, ast.ImportFrom):
@@ -197,6 +201,7 @@ def test_the_python_that_it_shows_calls_what_there_is() -> None:
         "replace",
         "take_through",
         "LakeResource",
+        "make_keyring",
     }
     for call in calls:
         assert isinstance(call.func, ast.Name)
@@ -217,3 +222,31 @@ def test_every_symptom_leads_to_a_section() -> None:
 
     assert len(table) >= 10
     assert all("](#" in row[1] for row in table)
+
+
+def test_the_queries_that_find_one_record_read_what_there_is() -> None:
+    queries = [
+        sqlglot.parse(block, dialect="spark") for block in blocks(section(PAGE, "## Find one record"), "sql") if "delta." in block
+    ]
+    contract = load_contracts(ROOT / "contracts")["debts"]
+    known = {f"s3a://lake/ops/{table.name}": table.columns for table in lake.OPS}
+    known |= {"s3a://lake/bronze/debts": schemas.bronze(contract), "s3a://lake/silver/debts": schemas.silver(contract)}
+    schema = {"delta": {path: {name: "STRING" for name, *_ in columns} for path, columns in known.items()}}
+
+    assert [len(block) for block in queries] == [1, 3, 3]
+    for query in (query for block in queries for query in block):
+        assert query is not None
+        assert {table.name for table in query.find_all(exp.Table)} <= set(known)
+        qualify(query, dialect="spark", schema=schema)
+
+
+def test_the_platform_s_queries_that_find_one_record_read_what_there_is() -> None:
+    first, touch = (block for block in blocks(section(PAGE, "## Find one record"), "sql") if "delta." not in block)
+    for name in ("dead_letters", "outbox"):
+        statement = next(query for query in first.split(";") if f"publisher.{name} " in query)
+        table = TABLES[TABLES.index(f"CREATE TABLE IF NOT EXISTS publisher.{name} (") :]
+        columns = set(re.findall(r"^    (\w+) ", table[: table.index(");")], re.MULTILINE))
+        asked = sqlglot.parse_one(statement, dialect="postgres")
+        assert {column.name for column in asked.find_all(exp.Column)} <= columns
+    assert "status" in load_contracts(ROOT / "contracts")["debts"].columns
+    assert "UPDATE debts SET status = status" in touch
