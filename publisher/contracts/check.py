@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from publisher.contracts.across import resolve
@@ -15,7 +16,7 @@ from publisher.contracts.kgroups import group_problems
 from publisher.contracts.model import Contract
 from publisher.contracts.problems import Problem
 from publisher.contracts.schema import check_form
-from publisher.contracts.source import ContractSource, read_source
+from publisher.contracts.source import TEXTS_KEPT, ContractSource, parse_source, read_source
 from publisher.errors import ContractError
 
 APPROVALS = "approvals.yaml"
@@ -53,6 +54,23 @@ def read_folder(directory: Path) -> list[ContractSource]:
     return sources
 
 
+def contract_of(source: ContractSource) -> Contract | None:
+    """The contract of one file, by itself; None, with what is wrong added to the source's problems, where there is none."""
+    if source.problems:
+        return None
+    contract, problems = _made(source.file, source.text)
+    source.problems += problems
+    return contract
+
+
+@lru_cache(maxsize=TEXTS_KEPT)
+def _made(file: str, text: str) -> tuple[Contract | None, tuple[Problem, ...]]:
+    source = parse_source(file, text)
+    check_form(source)
+    contract = None if source.problems else build_contract(source)
+    return contract, tuple(source.problems)
+
+
 def _cut_off(source: ContractSource) -> list[Problem]:
     """A source's problems; where the text ends within a line, the last of them says that this may be why: half a file says misleading things of itself."""
     if not source.problems or not source.text or source.text.endswith("\n"):
@@ -67,9 +85,7 @@ def read_contracts(sources: Iterable[ContractSource], *, former: bool = False) -
     contracts: dict[str, Contract] = {}
     problems: list[Problem] = []
     for source in sources:
-        if not source.problems:
-            check_form(source)
-        contract = None if source.problems else build_contract(source)
+        contract = contract_of(source)
         problems += _cut_off(source)
         if contract is not None:
             contracts[contract.entity] = contract

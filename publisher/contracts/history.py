@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from publisher.contracts.build import build_contract
-from publisher.contracts.check import APPROVALS, read_folder
+from publisher.contracts.check import APPROVALS, contract_of, read_folder
 from publisher.contracts.diff.approvals import VOCABULARY, Approval, digest_of, read_approvals
 from publisher.contracts.diff.change import Kind
 from publisher.contracts.diff.entities import contract_changes, new_entity
@@ -19,7 +18,6 @@ from publisher.contracts.model import Contract, Field
 from publisher.contracts.problems import Problem
 from publisher.contracts.released import HISTORY, Release
 from publisher.contracts.releases import read_history
-from publisher.contracts.schema import check_form
 from publisher.contracts.source import ContractSource
 from publisher.contracts.vocabulary.fingerprint import LOCK, fingerprints, read_lock
 from publisher.errors import ContractError, SettingsError
@@ -175,8 +173,7 @@ def _built(history: Iterable[tuple[Release, ContractSource | None]], only: str |
 
 
 def _contract(source: ContractSource) -> Contract:
-    check_form(source)
-    contract = None if source.problems else build_contract(source)
+    contract = contract_of(source)
     if contract is None:
         raise ContractError(source.problems)
     return contract

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from publisher.contracts.across import resolve
-from publisher.contracts.build import build_contract
-from publisher.contracts.check import read_contracts
+from publisher.contracts.check import contract_of, read_contracts
 from publisher.contracts.diff.approvals import VOCABULARY, Approval, digest_of, read_approvals, time_problem
 from publisher.contracts.diff.change import KINDS, Change
 from publisher.contracts.diff.entities import contract_changes, gone_entity, new_entity, number_of
@@ -18,7 +17,6 @@ from publisher.contracts.diff.revisions import ContractSet
 from publisher.contracts.model import Contract
 from publisher.contracts.problems import Problem
 from publisher.contracts.released import Release, parse_releases, standing_problems
-from publisher.contracts.schema import check_form
 from publisher.contracts.vocabulary.behaviour import ENVELOPE, KGROUPS
 from publisher.contracts.vocabulary.fingerprint import LOCK, fingerprints, read_lock
 
@@ -104,9 +102,7 @@ def _read_base(base: ContractSet) -> tuple[dict[str, Contract], list[str]]:
     contracts: dict[str, Contract] = {}
     unreadable: list[str] = []
     for source in base.sources:
-        if not source.problems:
-            check_form(source)
-        contract = None if source.problems else build_contract(source)
+        contract = contract_of(source)
         if contract is None:
             unreadable.append(source.file)
         else:

@@ -18,7 +18,7 @@ from publisher.contracts.diff import Diff, diff_sources, read_set
 from publisher.contracts.kgroups import KGroup
 from publisher.contracts.vocabulary import FUNCTIONS, Derive, Use, behaviour
 from publisher.contracts.vocabulary.coarse import PostcodeArea, _postcode
-from publisher.contracts.vocabulary.fingerprint import LOCK, fingerprint, fingerprints, read_lock
+from publisher.contracts.vocabulary.fingerprint import LOCK, computed, fingerprint, fingerprints, read_lock
 from publisher.contracts.vocabulary.samples import SAMPLE_USES
 from publisher.keys import LocalKeyring
 from publisher.risk.assign import assign
@@ -187,7 +187,7 @@ def test_the_shipped_lock_is_that_of_this_vocabulary() -> None:
 def test_a_function_that_does_something_else_widens(contracts_copy: Path, tmp_path: Path) -> None:
     base = Path(shutil.copytree(SHIPPED, tmp_path / "base"))
     marks = fingerprints()
-    (base / LOCK).write_text(json.dumps(marks | {"present": "0" * 32, "gone": "1" * 32}))
+    (base / LOCK).write_text(json.dumps({**marks, "present": "0" * 32, "gone": "1" * 32}))
     changes = compare(base, contracts_copy).changes
 
     assert [(c.kind, c.entity, c.field) for c in changes] == [
@@ -249,9 +249,9 @@ def test_a_fingerprint_notices_what_would_leave(
     monkeypatch: pytest.MonkeyPatch, place: Any, attribute: str, instead: Callable[..., Any], noticed: set[str]
 ) -> None:
     """An unkeyed hash, one area of postcodes, a time that is not cut, a floor that is forgotten: each shows in the lock."""
-    before = fingerprints()
+    before = computed()
     monkeypatch.setattr(place, attribute, instead)
-    after = fingerprints()
+    after = computed()
     assert noticed <= {name for name in before if before[name] != after[name]}
 
 
