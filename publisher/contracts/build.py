@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from publisher.contracts.columns import SQL_NAME, build_columns
 from publisher.contracts.fields import build_fields
+from publisher.contracts.form import CUSTOM
 from publisher.contracts.model import Contract, Field, SourceColumn, SubjectStep
 from publisher.contracts.source import ContractSource, Where, shown
 
@@ -201,7 +202,8 @@ def _periods(source: ContractSource) -> dict[str, timedelta]:
 
 
 def _lines(source: ContractSource, objects: _Objects, places: Mapping[str, Where]) -> dict[str, int]:
-    lines = {name: source.line(where) for name, where in places.items()}
+    # What may be left out stands nowhere then: a diff that says that it is gone points to the object in which it stood.
+    lines = dict.fromkeys(CUSTOM["event"], source.line(objects.at_event)) | {name: source.line(at) for name, at in places.items()}
     for name, where in (
         ("version", ("version",)),
         ("owner", ("team", "name")),

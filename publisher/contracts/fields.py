@@ -12,7 +12,7 @@ from typing import Any
 from publisher.contracts.columns import CLASSIFICATIONS, check_classification
 from publisher.contracts.model import Derivation, Domain, Field, SourceColumn
 from publisher.contracts.source import ContractSource, Where, shown
-from publisher.contracts.vocabulary import FUNCTIONS, TODAY, Function, Use, called_name, parse_call, united
+from publisher.contracts.vocabulary import FUNCTIONS, TODAY, Use, called_name, parse_call, united
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -38,7 +38,7 @@ def build_fields(
         derivation, use = built
         _check_fit(source, place, entry, derivation, use)
         if classified:
-            _check_classification(source, place, entry, FUNCTIONS[derivation.function], use.column)
+            _check_classification(source, place, entry, derivation, use.column)
         group = _k_group(source, place, entry)
         fields[name] = Field(
             name=name, type=FUNCTIONS[derivation.function].output(use), required=entry.get("required", False), derivation=derivation,
@@ -112,13 +112,16 @@ def _check_enum(source: ContractSource, place: Where, listed: list[Mapping[str, 
 
 
 def _check_classification(
-    source: ContractSource, place: Where, entry: Mapping[str, Any], function: Function, column: SourceColumn
+    source: ContractSource, place: Where, entry: Mapping[str, Any], derivation: Derivation, column: SourceColumn
 ) -> None:
     if column.classification not in CLASSIFICATIONS:
         return
-    lowest = max(0, CLASSIFICATIONS.index(column.classification) - function.lowers)
+    lowest = max(0, CLASSIFICATIONS.index(column.classification) - FUNCTIONS[derivation.function].lowers)
     if CLASSIFICATIONS.index(entry["classification"]) < lowest:
-        message = f"classified lower than {function.name} of a column classified {column.classification} can be"
+        message = (
+            f"would show {derivation.reveals} of {column.name}, which is {column.classification}, to whoever may see what is "
+            f"{entry['classification']}; {derivation.function} hides too little for that"
+        )
         source.problem((*place, "classification"), message, f"Write classification: {CLASSIFICATIONS[lowest]}")
 
 

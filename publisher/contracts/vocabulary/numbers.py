@@ -109,6 +109,7 @@ class Rounded(Function):
     name, signature, reveal_rank = "rounded", "rounded(column, step)", 4
     inputs = frozenset({"integer"})
     of_encrypted = of_natural_identifier = False
+    lets_out = "each row's {column} leave as a rounded number"
 
     def options(self, column: SourceColumn) -> frozenset[str]:
         return RANGE
