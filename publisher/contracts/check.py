@@ -5,10 +5,11 @@ Belongs here: which files are contracts, and the order of the checks. Not here: 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 from publisher.contracts.across import resolve
 from publisher.contracts.build import build_contract
@@ -21,6 +22,7 @@ from publisher.errors import ContractError
 
 APPROVALS = "approvals.yaml"
 NOT_CONTRACTS = frozenset({APPROVALS})
+NONE: Mapping[str, Contract] = MappingProxyType({})
 
 
 def load_contracts(directory: Path, *, former: bool = False) -> dict[str, Contract]:
@@ -34,9 +36,9 @@ def load_contracts(directory: Path, *, former: bool = False) -> dict[str, Contra
     return contracts
 
 
-def check_contracts(directory: Path) -> list[Problem]:
-    """All that is wrong with a folder's contracts; empty when they can be used."""
-    return read_contracts(read_folder(directory))[1]
+def check_contracts(directory: Path, gone: Mapping[str, Contract] = NONE) -> list[Problem]:
+    """All that is wrong with a folder's contracts; empty when they can be used. `gone` as in read_contracts."""
+    return read_contracts(read_folder(directory), gone=gone)[1]
 
 
 def read_folder(directory: Path) -> list[ContractSource]:
@@ -80,8 +82,13 @@ def _cut_off(source: ContractSource) -> list[Problem]:
     return [*others, replace(last, remedy=f"{last.remedy}. {why}")]
 
 
-def read_contracts(sources: Iterable[ContractSource], *, former: bool = False) -> tuple[dict[str, Contract], list[Problem]]:
-    """The contracts of some sources, or all that is wrong with them. Only contracts without a problem are held against each other."""
+def read_contracts(
+    sources: Iterable[ContractSource], *, former: bool = False, gone: Mapping[str, Contract] = NONE
+) -> tuple[dict[str, Contract], list[Problem]]:
+    """The contracts of some sources, or all that is wrong with them. Only contracts without a problem are held against each other.
+
+    `gone` are contracts of before, so that what names one that is there no more can be told so.
+    """
     contracts: dict[str, Contract] = {}
     problems: list[Problem] = []
     for source in sources:
@@ -90,6 +97,6 @@ def read_contracts(sources: Iterable[ContractSource], *, former: bool = False) -
         if contract is not None:
             contracts[contract.entity] = contract
     if not problems:
-        contracts, problems = resolve(contracts)
+        contracts, problems = resolve(contracts, gone)
         problems += [] if former else [problem for contract in contracts.values() for problem in group_problems(contract)]
     return ({} if problems else contracts), sorted(set(problems))

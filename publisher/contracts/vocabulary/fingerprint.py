@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from publisher.contracts.model import ColumnType, SourceColumn
+from publisher.contracts.problems import Problem
 from publisher.contracts.vocabulary import FUNCTIONS, Derive, Function, Use
 from publisher.contracts.vocabulary.behaviour import ENVELOPE, KGROUPS, codes, envelope, k_groups
 from publisher.contracts.vocabulary.samples import SAMPLE_USES, SAMPLE_VALUES
@@ -88,3 +89,16 @@ def read_lock(text: str | None) -> Mapping[str, str] | None:
     if isinstance(data, dict) and all(isinstance(value, str) for value in data.values()):
         return data
     return None
+
+
+def lock_problem(text: str | None, file: str = LOCK) -> Problem | None:
+    """What is wrong with a lock that is there and cannot be read; one that is not there is for the diff to judge."""
+    if text is None or read_lock(text) is not None:
+        return None
+    try:
+        json.loads(text)
+        line = 1
+    except ValueError as error:
+        line = getattr(error, "lineno", 1)
+    message = "the file cannot be read as the fingerprints of the functions"
+    return Problem(file, line, "", message, "Restore it from git, or write it anew with `publisher contracts lock`")

@@ -109,6 +109,6 @@ def test_without_git_an_unsigned_lock_is_refused(released: Path, monkeypatch: py
     assert "nobody approved what these do by it: another" in run(released, "diff").output
     (released / HISTORY / LOCK).write_text("half wri")
     assert (
-        "history/vocabulary.lock: the functions as they were last released: it cannot be read. Restore it from git"
+        "history/vocabulary.lock:1: the functions as they were last released: it cannot be read. Restore it from git"
         in run(released, "diff").output
     )
