@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from publisher.contracts.across import resolve
-from publisher.contracts.build import build_contract
+from publisher.contracts.build import build_contract, contradictions
 from publisher.contracts.kgroups import group_problems
 from publisher.contracts.model import Contract
 from publisher.contracts.problems import Problem
@@ -98,5 +98,8 @@ def read_contracts(
             contracts[contract.entity] = contract
     if not problems:
         contracts, problems = resolve(contracts, gone)
-        problems += [] if former else [problem for contract in contracts.values() for problem in group_problems(contract)]
+        if not former:
+            problems += [
+                each for contract in contracts.values() for each in (*group_problems(contract), *contradictions(contract))
+            ]
     return ({} if problems else contracts), sorted(set(problems))

@@ -18,9 +18,9 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 def build_fields(
-    source: ContractSource, where: Where, event: Mapping[str, Any], table: str, columns: Mapping[str, SourceColumn]
+    source: ContractSource, where: Where, event: Mapping[str, Any], table: str, columns: Mapping[str, SourceColumn], *, cut: bool
 ) -> list[Field]:
-    """Every field that can be built, with problems for those that cannot."""
+    """Every field that can be built, with problems for those that cannot. Of a table that was `cut` off, no column is missed once more."""
     fields: dict[str, Field] = {}
     for index, entry in enumerate(event.get("properties", [])):
         place: Where = (*where, "properties", index)
@@ -32,7 +32,7 @@ def build_fields(
         if not entry.get("description"):
             source.problem(place, "description is missing", "Say in a sentence what the field means")
         classified = check_classification(source, place, entry)
-        built = _derivation(source, place, entry, table, columns)
+        built = _derivation(source, place, entry, table, columns, cut)
         if built is None:
             continue
         derivation, use = built
@@ -50,7 +50,7 @@ def build_fields(
 
 
 def _derivation(
-    source: ContractSource, place: Where, entry: Mapping[str, Any], table: str, columns: Mapping[str, SourceColumn]
+    source: ContractSource, place: Where, entry: Mapping[str, Any], table: str, columns: Mapping[str, SourceColumn], cut: bool
 ) -> tuple[Derivation, Use] | None:
     where: Where = (*place, "transformLogic")
     text = entry.get("transformLogic", "")
@@ -75,6 +75,8 @@ def _derivation(
         )
     column = columns.get(call.column)
     if column is None:
+        if cut:
+            return None
         source.problem(where, f"the platform's table has no column {call.column}", f"It has: {', '.join(map(shown, columns))}")
         return None
     function, use = FUNCTIONS[call.function], Use(column, call.args, entry.get("logicalTypeOptions", {}))

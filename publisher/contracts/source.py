@@ -19,6 +19,8 @@ import yaml
 
 from publisher.contracts.problems import Problem
 
+CONFLICT = "a merge conflict stands here", "Resolve it: keep one of the two sides, or what both mean, and remove the marks"
+_MARKER = re.compile(r"(?:<{7}|>{7})(?: |$)")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,63}")
 
 Where = tuple[str | int, ...]
@@ -125,6 +127,9 @@ def parse_source(file: str, text: str) -> ContractSource:
 def _parsed(file: str, text: str) -> ContractSource:
     """One diff reads a released text three times, as history, as base and as head: YAML took half of its time."""
     source = ContractSource(file, text)
+    if lines := conflict_lines(text):
+        source.problems += [Problem(file, line, "", *CONFLICT) for line in lines]
+        return source
     try:
         loader = _Loader(text)
         try:
@@ -154,6 +159,13 @@ def _parsed(file: str, text: str) -> ContractSource:
         else:
             source.problem((), "the file holds no keys", "Write a contract that begins with apiVersion: v3.2.0")
     return source
+
+
+def conflict_lines(text: str) -> list[int]:
+    """The lines at which git left a merge conflict: where each begins, or what is left of one. A line of `=======` alone may be somebody's text."""
+    marks = [(number, line[:7]) for number, line in enumerate(text.splitlines(), 1) if _MARKER.match(line)]
+    begins = [number for number, mark in marks if mark == "<<<<<<<"]
+    return begins or [number for number, mark in marks if mark == ">>>>>>>"]
 
 
 def _unreadable(source: ContractSource, mark: yaml.Mark | None, message: str, remedy: str) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from publisher.contracts.model import ColumnType, SourceColumn
 from publisher.contracts.problems import Problem
+from publisher.contracts.source import CONFLICT, conflict_lines
 from publisher.contracts.vocabulary import FUNCTIONS, Derive, Function, Use
 from publisher.contracts.vocabulary.behaviour import ENVELOPE, KGROUPS, codes, envelope, k_groups
 from publisher.contracts.vocabulary.samples import SAMPLE_USES, SAMPLE_VALUES
@@ -95,6 +96,8 @@ def lock_problem(text: str | None, file: str = LOCK) -> Problem | None:
     """What is wrong with a lock that is there and cannot be read; one that is not there is for the diff to judge."""
     if text is None or read_lock(text) is not None:
         return None
+    if lines := conflict_lines(text):
+        return Problem(file, lines[0], "", *CONFLICT)
     try:
         json.loads(text)
         line = 1

@@ -50,7 +50,7 @@ SPOILS = {
     spoil_contract: ("customers.yaml:", "customers.has_email", "copy(email) would let each row's email leave as it is"),
     spoil_approvals: ("approvals.yaml:1", "", "the file has no list of approvals"),
     spoil_history: ("history/releases.yaml:1", "", "the file has no list of releases"),
-    spoil_lock: ("vocabulary.lock:2", "", "cannot be read"),
+    spoil_lock: ("vocabulary.lock:2", "", "a merge conflict stands here"),
 }
 
 
