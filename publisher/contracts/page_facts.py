@@ -26,8 +26,8 @@ def facts(contract: Contract, approved: str) -> str:
         ),
         "Fresh": f"proven complete to within {_minutes(contract.freshness)}, checked in the lake",
         "Time of change": (
-            f"told to the {contract.precision} with every message; <a class='screen' href='#envelope'>more about it</a>"
-            "<span class='paper'>(section What comes with every message)</span>"
+            f"told to the {contract.precision} with every message<span class='screen'>; <a href='#envelope'>more about it</a></span>"
+            "<span class='paper'> (section What comes with every message)</span>"
         ),
         "Platform’s table": f"<code>{escape(contract.table)}</code>",
         "Shared by many": _shared(contract),

@@ -179,7 +179,7 @@ def test_the_officers_page_explains_its_signs_before_it_uses_them_and_leads_some
     text = officer.render_page(contracts)
     assert text.index("How to read the tables") < text.index("class='person'") < text.index("class='glance'")
     assert "Whatever is not listed\nhere cannot leave." in text
-    assert text.count("<span class='paper'>(section What comes with every message)</span>") == len(contracts)
+    assert text.count("<span class='paper'> (section What comes with every message)</span>") == len(contracts)
     assert ">What comes with every message</h2>" in text
     assert "nav, .screen { display: none; }" in text
 
