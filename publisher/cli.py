@@ -19,12 +19,11 @@ from publisher import deadletters, manifest, status
 from publisher.capture import check_installation
 from publisher.capture import install as install_capture
 from publisher.console import known, progress, read_settings, session, stopping
-from publisher.contracts import check_contracts, load_contracts, render_page
+from publisher.contracts import load_contracts, render_page
 from publisher.contracts.diff_command import contracts_diff, contracts_lock
-from publisher.contracts.history import approved_in_words, signed_versions
-from publisher.contracts.lasting import lasting_problems
+from publisher.contracts.history import approved_in_words
 from publisher.contracts.release_command import contracts_history, contracts_release
-from publisher.contracts.releases import release_problems
+from publisher.contracts.standing import everything_wrong
 from publisher.database import translate
 from publisher.deadletters_command import dead_letters_command
 from publisher.digest_command import digest_command, resync_command
@@ -66,14 +65,7 @@ cli.add_command(resync_command)
 def contracts_check() -> None:
     """Say everything that is wrong with the contracts, with file, field and remedy."""
     directory = read_settings().contracts_dir
-    problems = check_contracts(directory)
-    try:
-        signed = signed_versions(directory)
-        problems += release_problems(directory)
-        if not problems:
-            problems = lasting_problems(load_contracts(directory), (each.contract for each in signed))
-    except ContractError as error:
-        problems += error.problems
+    problems = everything_wrong(directory)
     for problem in problems:
         click.echo(str(problem), err=True)
     if problems:

@@ -15,6 +15,7 @@ from publisher.console import progress, read_settings, session, stopping
 from publisher.contracts import load_contracts
 from publisher.errors import SettingsError
 from publisher.keys import add_pseudonym_key, read_pseudonym_keys
+from publisher.relay.run import readable_keys
 
 
 @click.group("keys")
@@ -32,8 +33,9 @@ def keys_rotate(dry_run: bool, make: bool) -> None:
     """
     settings = read_settings()
     loaded = load_contracts(settings.contracts_dir)
-    secrets = boto3.Session(region_name=settings.region).client("secretsmanager")
-    held = tuple(sorted(read_pseudonym_keys(secrets, settings.pseudonym_secret)))
+    with readable_keys():
+        secrets = boto3.Session(region_name=settings.region).client("secretsmanager")
+        held = tuple(sorted(read_pseudonym_keys(secrets, settings.pseudonym_secret)))
     with session(settings, "keys rotate") as connection, stopping() as stop:
         found = rotation.plan(connection, loaded, held)
         if found.named not in held:

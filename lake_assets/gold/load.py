@@ -53,10 +53,17 @@ def load_gold(contracts: Mapping[str, Contract], directory: Path = GOLD_DIR) -> 
         raise GoldFilesBroken(problems)
     tables = silver_tables(contracts)
     loaded: dict[str, GoldTable] = {}
+    failed: set[str] = set()
     for name in _ordered(files):
         path, sql, header, query = files[name]
+        if any(table.db == "gold" and table.name in failed for table in query.find_all(exp.Table)):
+            failed.add(name)  # what it reads has no columns that are known: all that could be said of it would follow from that
+            continue
         table, found = _resolve(name, path, sql, header, query, tables, loaded, contracts)
         problems += found
+        if not table.columns:
+            failed.add(name)
+            continue
         tables[f"gold/{name}"] = {column.name: column.type or "STRING" for column in table.columns}
         loaded[name] = table
     if problems:
@@ -104,6 +111,8 @@ def _resolve(
     problems = problems or list(check.column_problems(file, query, tables))
     if not problems:
         qualified, problems = _qualify(file, query, tables)
+        if problems:
+            return GoldTable(name, path, sql, header, dependencies, columns, reads), problems
         names = qualified.named_selects
         problems += promises.promise_problems(file, header, names)
         if not problems:

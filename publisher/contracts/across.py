@@ -14,14 +14,14 @@ from publisher.contracts.problems import Problem
 Contracts = Mapping[str, Contract]
 
 
-def resolve(contracts: Contracts) -> tuple[dict[str, Contract], list[Problem]]:
-    """The contracts with each subject's namespace, and all that does not fit."""
-    problems = _renamed(contracts) or _doubled(contracts) or _unjoined(contracts) or _half_rekeyed(contracts)
+def resolve(contracts: Contracts, gone: Contracts) -> tuple[dict[str, Contract], list[Problem]]:
+    """The contracts with each subject's namespace, and all that does not fit. `gone` are contracts of before, to tell what is named of them."""
+    problems = _renamed(contracts) or _doubled(contracts) or _unjoined(contracts, gone) or _half_rekeyed(contracts)
     if problems:
         return {}, problems
     resolved = {}
     for contract in contracts.values():
-        person, problem = _person(contract, contracts)
+        person, problem = _person(contract, contracts, gone)
         if problem:
             problems.append(problem)
         resolved[contract.entity] = replace(contract, subject_namespace=person.key_namespace if person else None)
@@ -80,25 +80,34 @@ def _renamed(contracts: Contracts) -> list[Problem]:
     return problems
 
 
-def _unjoined(contracts: Contracts) -> list[Problem]:
+def _unjoined(contracts: Contracts, gone: Contracts) -> list[Problem]:
     """A pseudonym whose namespace is no entity's key joins with nothing; one that contradicts its relationship joins wrongly."""
     problems = []
     keys = {contract.key_namespace: contract for contract in contracts.values()}
+    lost = {former.key_namespace: former for former in gone.values() if former.entity not in contracts}
     for contract in contracts.values():
         for field in contract.fields:
             if field.derivation.function != "pseudonym":
                 continue
-            target = keys.get(field.derivation.args[0])
+            namespace = field.derivation.args[0]
+            target = keys.get(namespace)
             declared = contract.columns[field.derivation.column].references
             if target is None:
                 remedy = f"Write a namespace that a key has: {', '.join(sorted(keys))}"
                 message = "no entity's key has this namespace, so it joins with nothing"
+                if namespace in lost:
+                    message, remedy = _of_lost(message, lost[namespace])
                 problems.append(_problem(contract, f"fields.{field.name}", field.name, message, remedy))
             elif declared and declared != f"{target.table}.{target.key_column}":
                 remedy = f"Write relationships: [{{to: {target.table}.{target.key_column}}}], or another namespace"
                 message = "the namespace is not that of the key to which the column points"
                 problems.append(_problem(contract, f"fields.{field.name}", field.name, message, remedy))
     return problems
+
+
+def _of_lost(message: str, former: Contract) -> tuple[str, str]:
+    """What is wrong, and what to do, where what is named is of a contract that was there before."""
+    return f"{message}: {former.entity} has no contract any more", f"Restore {former.entity}.yaml, or withdraw what names it"
 
 
 def _target(contract: Contract, column: str, contracts: Contracts) -> Contract | None:
@@ -118,10 +127,11 @@ def _is_person(contract: Contract) -> bool:
     return [(step.table, step.column) for step in contract.subject] == [(contract.table, contract.key_column)]
 
 
-def _person(contract: Contract, contracts: Contracts) -> tuple[Contract | None, Problem | None]:
+def _person(contract: Contract, contracts: Contracts, gone: Contracts) -> tuple[Contract | None, Problem | None]:
     if not contract.subject:
         return None, _forgotten(contract, contracts)
     by_table = {other.table: other for other in contracts.values()}
+    lost = {former.table: former for former in gone.values() if former.entity not in contracts}
     for index, step in enumerate(contract.subject):
         at = by_table.get(step.table)
         where = f"the subject's path breaks at step {index + 1}"
@@ -132,6 +142,8 @@ def _person(contract: Contract, contracts: Contracts) -> tuple[Contract | None, 
         if last and target is not None and _is_person(target):
             return target, None
         following = None if last else contract.subject[index + 1].table
+        if target is None and following in lost:
+            return None, _problem(contract, "subject", "subject", *_of_lost(where, lost[following]))
         if target is None or target.table != following:
             goal = "a person" if last else f"{following}"
             remedy = (

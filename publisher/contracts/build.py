@@ -7,13 +7,16 @@ all contracts (across.py) or the database (database.py).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
 from publisher.contracts.columns import SQL_NAME, build_columns
+from publisher.contracts.cut import COMPARE, cut_table
 from publisher.contracts.fields import build_fields
+from publisher.contracts.form import CUSTOM
 from publisher.contracts.model import Contract, Field, SourceColumn, SubjectStep
+from publisher.contracts.problems import Problem
 from publisher.contracts.source import ContractSource, Where, shown
 
 VERSION = re.compile(r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})")
@@ -43,16 +46,17 @@ def build_contract(source: ContractSource) -> Contract | None:
     entity, table = objects.event["name"], objects.table["physicalName"]
     _check_head(source, objects, entity)
     columns = build_columns(source, objects.at_table, objects.table)
-    fields = build_fields(source, objects.at_event, objects.event, table, columns)
+    cut = cut_table(source, objects.event, objects.table, objects.at_table, columns)
+    fields = build_fields(source, objects.at_event, objects.event, table, columns, cut=cut)
     custom = {entry["property"]: (index, entry["value"]) for index, entry in enumerate(objects.event.get("customProperties", []))}
     places = {name: (*objects.at_event, "customProperties", index) for name, (index, _) in custom.items()}
     values = {name: value for name, (_, value) in custom.items()}
-    withheld = _withheld(source, places.get("withheld", objects.at_event), values.get("withheld"), columns, fields)
+    withheld = _withheld(source, places.get("withheld", objects.at_event), values.get("withheld"), columns, fields, cut)
     subject = _subject(source, places.get("subject", objects.at_event), values.get("subject"), table)
     precision = values.get("committedAtPrecision", "minute")
     if precision not in ("second", "minute", "hour"):
         source.problem(places["committedAtPrecision"], "committedAtPrecision is unknown", "Write second, minute or hour")
-    k = _k(source, places.get("k", objects.at_event), values.get("k"), fields)
+    k = None if cut else _k(source, places.get("k", objects.at_event), values.get("k"), fields)
     key_version = values.get("pseudonymKey", 1)
     if type(key_version) is not int or not 1 <= key_version <= MOST_KEYS:
         source.problem(places["pseudonymKey"], "pseudonymKey is no version of a key", "Write a whole number from 1, such as 2")
@@ -60,7 +64,7 @@ def build_contract(source: ContractSource) -> Contract | None:
     if renamed_from is not None and not (isinstance(renamed_from, str) and ENTITY.fullmatch(renamed_from)):
         source.problem(places["renamedFrom"], "renamedFrom is no name of an entity", "Write the name that the entity had before")
     periods = _periods(source)
-    if len(fields) == len(objects.event.get("properties", [])) or not fields:
+    if not cut and (len(fields) == len(objects.event.get("properties", [])) or not fields):
         _check_key(source, objects, fields, columns)
     if len(source.problems) > before:
         return None
@@ -82,12 +86,24 @@ def _objects(source: ContractSource) -> _Objects | None:
     if len(events) != 1 or len(tables) != 1 or len(placed) != 2:
         remedy = "Write two: the record that leaves (physicalType: event) and the platform's table (physicalType: table)"
         cut = f", and this one has {len(placed)}: the file may be cut off" if len(placed) < 2 else ""
-        source.problem(("schema",), f"a contract has two schema objects{cut}", remedy)
+        if len(placed) == 2 and not placed[1][1].get("properties"):
+            cut = ", and the second of this one has no columns: the file may be cut off"
+        source.problem(("schema",), f"a contract has two schema objects{cut}", remedy + (f". {COMPARE}" if cut else ""))
         return None
     if not SQL_NAME.fullmatch(tables[0][1].get("physicalName", "")):
-        source.problem((*tables[0][0], "physicalName"), "the platform's table is not named", "Write physicalName: its name")
+        cut = "" if tables[0][1].get("properties") else ", and has no columns: the file may be cut off"
+        remedy = "Write physicalName: its name" + (f". {COMPARE}" if cut else "")
+        source.problem((*tables[0][0], "physicalName"), f"the platform's table is not named{cut}", remedy)
         return None
     return _Objects(events[0][1], events[0][0], tables[0][1], tables[0][0])
+
+
+def contradictions(contract: Contract) -> Iterator[Problem]:
+    """What one contract says against itself. Released ones are not asked: they cannot be mended any more."""
+    if contract.erasure_days > contract.retention_days:
+        message = "an erasure may take no longer than anything is kept"
+        remedy = f"Write at most {contract.retention_days} days"
+        yield Problem(contract.file, contract.line("erasure"), f"{contract.entity}.erasure", message, remedy)
 
 
 def _check_head(source: ContractSource, objects: _Objects, entity: str) -> None:
@@ -128,7 +144,7 @@ def _check_key(source: ContractSource, objects: _Objects, fields: Sequence[Field
 
 
 def _withheld(
-    source: ContractSource, where: Where, names: Any, columns: Mapping[str, SourceColumn], fields: Sequence[Field]
+    source: ContractSource, where: Where, names: Any, columns: Mapping[str, SourceColumn], fields: Sequence[Field], cut: bool
 ) -> tuple[str, ...]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         remedy = "Write the custom property `withheld` with a list of columns, or [] if none is"
@@ -136,7 +152,7 @@ def _withheld(
         return ()
     read = {field.derivation.column: field.name for field in fields}
     for index, name in enumerate(names):
-        if name not in columns:
+        if name not in columns and not cut:
             source.problem(
                 where, f"withheld names {shown(name)}, which the table does not have", "Remove it, or correct its spelling"
             )
@@ -201,7 +217,8 @@ def _periods(source: ContractSource) -> dict[str, timedelta]:
 
 
 def _lines(source: ContractSource, objects: _Objects, places: Mapping[str, Where]) -> dict[str, int]:
-    lines = {name: source.line(where) for name, where in places.items()}
+    # What may be left out stands nowhere then: a diff that says that it is gone points to the object in which it stood.
+    lines = dict.fromkeys(CUSTOM["event"], source.line(objects.at_event)) | {name: source.line(at) for name, at in places.items()}
     for name, where in (
         ("version", ("version",)),
         ("owner", ("team", "name")),

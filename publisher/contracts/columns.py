@@ -37,7 +37,9 @@ def build_columns(source: ContractSource, where: Where, table: Mapping[str, Any]
         _check(source, place, entry, column)
         columns[column.name] = column
     if not columns:
-        source.problem(where, "the platform's table has no columns", "List every column under properties")
+        source.problem(
+            where, "the platform's table has no columns: the file may be cut off", "List every column under properties"
+        )
     return columns
 
 

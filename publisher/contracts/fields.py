@@ -12,15 +12,15 @@ from typing import Any
 from publisher.contracts.columns import CLASSIFICATIONS, check_classification
 from publisher.contracts.model import Derivation, Domain, Field, SourceColumn
 from publisher.contracts.source import ContractSource, Where, shown
-from publisher.contracts.vocabulary import FUNCTIONS, TODAY, Function, Use, called_name, parse_call, united
+from publisher.contracts.vocabulary import FUNCTIONS, TODAY, Use, called_name, parse_call, united
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 def build_fields(
-    source: ContractSource, where: Where, event: Mapping[str, Any], table: str, columns: Mapping[str, SourceColumn]
+    source: ContractSource, where: Where, event: Mapping[str, Any], table: str, columns: Mapping[str, SourceColumn], *, cut: bool
 ) -> list[Field]:
-    """Every field that can be built, with problems for those that cannot."""
+    """Every field that can be built, with problems for those that cannot. Of a table that was `cut` off, no column is missed once more."""
     fields: dict[str, Field] = {}
     for index, entry in enumerate(event.get("properties", [])):
         place: Where = (*where, "properties", index)
@@ -32,13 +32,13 @@ def build_fields(
         if not entry.get("description"):
             source.problem(place, "description is missing", "Say in a sentence what the field means")
         classified = check_classification(source, place, entry)
-        built = _derivation(source, place, entry, table, columns)
+        built = _derivation(source, place, entry, table, columns, cut)
         if built is None:
             continue
         derivation, use = built
         _check_fit(source, place, entry, derivation, use)
         if classified:
-            _check_classification(source, place, entry, FUNCTIONS[derivation.function], use.column)
+            _check_classification(source, place, entry, derivation, use.column)
         group = _k_group(source, place, entry)
         fields[name] = Field(
             name=name, type=FUNCTIONS[derivation.function].output(use), required=entry.get("required", False), derivation=derivation,
@@ -50,7 +50,7 @@ def build_fields(
 
 
 def _derivation(
-    source: ContractSource, place: Where, entry: Mapping[str, Any], table: str, columns: Mapping[str, SourceColumn]
+    source: ContractSource, place: Where, entry: Mapping[str, Any], table: str, columns: Mapping[str, SourceColumn], cut: bool
 ) -> tuple[Derivation, Use] | None:
     where: Where = (*place, "transformLogic")
     text = entry.get("transformLogic", "")
@@ -75,6 +75,8 @@ def _derivation(
         )
     column = columns.get(call.column)
     if column is None:
+        if cut:
+            return None
         source.problem(where, f"the platform's table has no column {call.column}", f"It has: {', '.join(map(shown, columns))}")
         return None
     function, use = FUNCTIONS[call.function], Use(column, call.args, entry.get("logicalTypeOptions", {}))
@@ -112,13 +114,16 @@ def _check_enum(source: ContractSource, place: Where, listed: list[Mapping[str, 
 
 
 def _check_classification(
-    source: ContractSource, place: Where, entry: Mapping[str, Any], function: Function, column: SourceColumn
+    source: ContractSource, place: Where, entry: Mapping[str, Any], derivation: Derivation, column: SourceColumn
 ) -> None:
     if column.classification not in CLASSIFICATIONS:
         return
-    lowest = max(0, CLASSIFICATIONS.index(column.classification) - function.lowers)
+    lowest = max(0, CLASSIFICATIONS.index(column.classification) - FUNCTIONS[derivation.function].lowers)
     if CLASSIFICATIONS.index(entry["classification"]) < lowest:
-        message = f"classified lower than {function.name} of a column classified {column.classification} can be"
+        message = (
+            f"would show {derivation.reveals} of {column.name}, which is {column.classification}, to whoever may see what is "
+            f"{entry['classification']}; {derivation.function} hides too little for that"
+        )
         source.problem((*place, "classification"), message, f"Write classification: {CLASSIFICATIONS[lowest]}")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from publisher.contracts.model import Field
+from publisher.contracts.vocabulary.numbers import PENCE
 
 _ATOM = re.compile(r"(\[[^\]]+\]|\\d|[^\\()|.?*+{}$^])(?:\{(\d+)(?:,\d*)?\}|([?*+]))?")
 CODE = "7c0ffee0… (32 characters)"
@@ -19,7 +20,8 @@ def example(field: Field) -> str:
     if domain.kind == "boolean":
         return "yes or no"
     if domain.kind == "integer":
-        return _numbers(domain.minimum or 0, domain.step or 1)
+        unit = " (pence)" if field.derivation.column.endswith(PENCE) else ""
+        return _numbers(domain.minimum or 0, domain.step or 1) + unit
     if domain.kind == "date":
         return "2031-05-01" if "month" in field.derivation.args else "2031-05-17"
     if function == "pseudonym":

@@ -6,11 +6,10 @@ Belongs here: one field's (or withheld column's) way through the versions. Not h
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from publisher.contracts.build import build_contract
-from publisher.contracts.check import APPROVALS, read_folder
+from publisher.contracts.check import APPROVALS, contract_of, read_folder
 from publisher.contracts.diff.approvals import VOCABULARY, Approval, digest_of, read_approvals
 from publisher.contracts.diff.change import Kind
 from publisher.contracts.diff.entities import contract_changes, new_entity
@@ -18,8 +17,7 @@ from publisher.contracts.diff.fields import field_changes
 from publisher.contracts.model import Contract, Field
 from publisher.contracts.problems import Problem
 from publisher.contracts.released import HISTORY, Release
-from publisher.contracts.releases import read_history
-from publisher.contracts.schema import check_form
+from publisher.contracts.releases import history_in, read_history
 from publisher.contracts.source import ContractSource
 from publisher.contracts.vocabulary.fingerprint import LOCK, fingerprints, read_lock
 from publisher.errors import ContractError, SettingsError
@@ -165,20 +163,24 @@ def _approvals(directory: Path) -> list[Approval]:
     return approvals
 
 
+def released_contracts(texts: Mapping[str, str]) -> list[Contract]:
+    """The contracts of a history's files. Raises ContractError for one that cannot be read; whether each was signed for is not asked."""
+    return [contract for mine in _built(history_in(texts)).values() for _, contract in mine if contract is not None]
+
+
 def _built(history: Iterable[tuple[Release, ContractSource | None]], only: str | None = None) -> Versions:
     """Raises ContractError for a version that is no contract any more."""
     versions: Versions = {}
     for release, source in history:
         if only in (None, release.entity):
-            versions.setdefault(release.entity, []).append((release, None if source is None else _contract(source)))
+            versions.setdefault(release.entity, []).append((release, None if source is None else _contract(release, source)))
     return versions
 
 
-def _contract(source: ContractSource) -> Contract:
-    check_form(source)
-    contract = None if source.problems else build_contract(source)
+def _contract(release: Release, source: ContractSource) -> Contract:
+    contract = contract_of(source)
     if contract is None:
-        raise ContractError(source.problems)
+        raise ContractError([replace(problem, file=f"{HISTORY}/{release.file}") for problem in source.problems])
     return contract
 
 

@@ -45,7 +45,7 @@ def check_lasting(contracts: Mapping[str, Contract], released: Iterable[Contract
 def _of(contract: Contract, contracts: Mapping[str, Contract], released: Sequence[Contract]) -> Iterator[Problem]:
     names = names_of(contract.entity, [contract, *released])
     before = sorted(
-        (each for each in released if each.entity in names and number(each.version) < number(contract.version)),
+        (each for each in released if each.entity in names and number(each.version) <= number(contract.version)),
         key=lambda each: number(each.version),
     )
     yield from _fields(contract, before)
@@ -59,7 +59,7 @@ def _fields(contract: Contract, before: Sequence[Contract]) -> Iterator[Problem]
         has = {field.name: field.type for field in earlier.fields}
         for name in types.keys() - has.keys():
             gone.setdefault(name, earlier.version)
-        types |= has
+        types = has | types  # the first one counts: the lake's column was made by it
     for field in contract.fields:
         was = types.get(field.name, field.type)
         if was != field.type:
@@ -81,6 +81,8 @@ def _name(contract: Contract, contracts: Mapping[str, Contract], released: Seque
         return
     mine = [each for each in released if each.entity == contract.renamed_from]
     if not mine:
+        if any((each.entity, each.renamed_from) == (contract.entity, contract.renamed_from) for each in released):
+            return  # the rename itself was released; what is compared with does not reach back before it
         message = f"it is renamed from {contract.renamed_from}, of which nothing was released"
         yield _problem(contract, "renamedFrom", "renamedFrom", message, "Correct the spelling, or remove renamedFrom")
     elif max(number(each.version) for each in mine) >= number(contract.version):

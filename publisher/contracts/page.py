@@ -7,15 +7,15 @@ look (page.css is shared with other pages, officer.css is this one's). The page 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 from html import escape
 from importlib.resources import files
 
 from publisher.contracts.forms import example
 from publisher.contracts.kgroups import groups_of
 from publisher.contracts.model import Contract, Derivation, Field, SourceColumn
+from publisher.contracts.page_facts import days, facts
 from publisher.contracts.page_links import links_section
-from publisher.contracts.page_parts import LOCK, RANKS, column_name, meter, row, table, title
+from publisher.contracts.page_parts import LOCK, RANKS, column_name, field_name, meter, row, table, title
 from publisher.contracts.page_person import person_sections, person_title, persons
 from publisher.contracts.vocabulary import FUNCTIONS
 
@@ -45,14 +45,14 @@ def render_page(contracts: Mapping[str, Contract], approved: Mapping[str, str] |
 <header class="top">
 <h1>What leaves the platform</h1>
 <p>This page says everything that may leave the platform for the data lake, and how. It is made from the release contracts,
-which the publisher itself reads: it builds each message about a row from the fields below and from nothing else, so what does not stand
-here cannot leave. The lake refuses a field that it does not find here. Messages that are about no single row hold counts and sums: how many
-changes were sent, how large the groups are that share something, how many rows a table has and a check sum of what they say.</p>
+which the publisher itself reads: it builds each message about a row from the fields below and from nothing else. <strong>Whatever is not listed
+here cannot leave.</strong> Some further messages are about no single row: they hold only counts and checksums, and the time at which these were taken.</p>
 <p class="sum">{_sum(entities)}</p>
 <nav aria-label="On this page"><ul>{"".join(f"<li><a href='#of-{escape(n)}'>{person_title(n)}</a></li>" for n in persons(contracts))}<li><a href="#glance">At a glance</a></li>{menu}<li><a href="#envelope">What comes with every message</a></li></ul></nav>
+{_legend((approved or {}).get("vocabulary", ""))}
 </header>
 {person_sections(contracts)}
-{_glance(entities, (approved or {}).get("vocabulary", ""))}
+{_glance(entities)}
 {"".join(_entity(contract, (approved or {}).get(contract.entity, "")) for contract in entities)}
 {links_section(contracts)}
 </main>
@@ -73,7 +73,7 @@ def _sum(contracts: list[Contract]) -> str:
     )
 
 
-def _glance(contracts: Iterable[Contract], vocabulary: str) -> str:
+def _glance(contracts: Iterable[Contract]) -> str:
     rows = "".join(
         row(
             ("", f"<a href='#{escape(c.entity)}'>{title(c)}</a>"),
@@ -86,16 +86,21 @@ def _glance(contracts: Iterable[Contract], vocabulary: str) -> str:
         )
         for c in contracts
     )
-    scale = "".join(f"<li>{meter(rank)}{escape(text)}</li>" for rank, text in enumerate(RANKS))
     return f"""<section id="glance"><h2>At a glance</h2>
 {table("glance", ("", "is about", "fields leave", "columns never leave", "kept for", "erased within", "contract"), rows)}
-<h3>How to read the tables</h3>
+</section>"""
+
+
+def _legend(vocabulary: str) -> str:
+    """Stands before the first table that uses it."""
+    scale = "".join(f"<li>{meter(rank)}{escape(text)}</li>" for rank, text in enumerate(RANKS))
+    return f"""<h2>How to read the tables</h2>
 <p>A value can leave in ways that show more or less of it. The dots say how much a reader learns, from nothing but its
 existence to all of it:</p>
 <ul class="columns">{scale}</ul>
-{f"<p>What each way does is code, whose results are locked. Approved: {escape(vocabulary)}</p>" if vocabulary else ""}
-<p class="note">{LOCK}marks a column that the application encrypts. Every example is made up, and shows the form only.</p>
-</section>"""
+<p class="note">{LOCK}marks a column that the application encrypts. Beside each field stands who may see it in the lake: public, internal, confidential or
+restricted. Every example is made up, and shows the form only.</p>
+{f"<p>What each way does is code, whose results are locked. Approved: {escape(vocabulary)}</p>" if vocabulary else ""}"""
 
 
 def _entity(contract: Contract, approved: str) -> str:
@@ -106,50 +111,14 @@ def _entity(contract: Contract, approved: str) -> str:
     times = [contract.columns[name] for name in contract.withheld if name not in contract.never_leaves]
     return f"""<section class="entity" id="{escape(contract.entity)}"><h2>{title(contract)}<small>contract {escape(contract.version)}</small></h2>
 <p>{escape(contract.description)}</p>
-<dl>{_facts(contract, approved)}</dl>
+<dl>{facts(contract, approved)}</dl>
 <h3>What leaves</h3>
 {table("fields", ("field", "made from the column", "what a reader learns", "such as"), rows)}
 <h3>What never leaves</h3>
-{_columns("never", [contract.columns[name] for name in contract.never_leaves], "Something of every column leaves.")}
+{_columns("never", [contract.columns[name] for name in contract.never_leaves], "No column is kept back whole.")}
 {_times(contract, times)}<h3>Of these, only what the table above derives leaves, never the value</h3>
 {_columns("", derived, "None: what is released is released as it is.", contract)}
 </section>"""
-
-
-def _facts(contract: Contract, approved: str) -> str:
-    if contract.subject:
-        way = " → ".join(f"<code>{escape(f'{step.table}.{step.column}')}</code>" for step in contract.subject)
-        person = (
-            f"A person. Each message names that person by a code, found by way of {way}, so that an erasure can find all of it."
-        )
-    else:
-        person = "No person."
-    facts = {
-        "About": person,
-        "Purpose": escape(contract.purpose),
-        "Its users are told": escape(contract.limitations)
-        and f"{escape(contract.limitations)} A rule for people: nothing here enforces it",
-        "Responsible": escape(contract.owner),
-        "Approved": escape(approved),
-        "Kept for": f"{days(contract.retention_days)} by contract; the lake does not delete by itself yet",
-        "Erasure": f"within {days(contract.erasure_days)} of the request by contract; the lake does not carry it out by itself yet",
-        "Fresh": f"proven complete to within {_minutes(contract.freshness)}, checked in the lake",
-        "Time of change": f"told to the {contract.precision} with every message; <a href='#envelope'>more about it</a>",
-        "Platform’s table": f"<code>{escape(contract.table)}</code>",
-    }
-    if contract.k is not None:
-        grouped = " and ".join(
-            ", ".join(f"<code>{escape(field.name)}</code>" for field in fields) for fields in contract.k_groups.values()
-        )
-        facts["Shared by many"] = (
-            f"{grouped}: taken together, at least {contract.k} people say the same when they leave, or the fields say less, or nothing. Figures "
-            "grouped by several of them, or by a restricted field, show no group of fewer. The other fields leave record by record, under codes"
-        )
-    elif contract.subject:
-        facts["Shared by many"] = (
-            "Nothing: every row leaves singly, under a code, and nothing keeps a combination of its fields from being one person’s"
-        )
-    return "".join(f"<dt>{label}</dt><dd>{text}</dd>" for label, text in facts.items() if text)
 
 
 def _field(contract: Contract, field: Field) -> str:
@@ -159,7 +128,7 @@ def _field(contract: Contract, field: Field) -> str:
     if field.k_group and (coarser := _coarser(contract, field)):
         empty = f"<p>{coarser}</p>"
     return row(
-        ("", f"<code>{escape(field.name)}</code><p>{escape(field.description)}</p>"),
+        ("", field_name(field)),
         ("Made from the column", f"{column_name(column)}<p><code>{escape(_call(field))}</code></p>"),
         ("What a reader learns", f"{meter(rank)}{escape(field.derivation.reveals)}{empty}"),
         ("Such as", f"<code class='form'>{escape(example(field))}</code>"),
@@ -215,14 +184,3 @@ def _columns(kind: str, columns: list[SourceColumn], none: str, contract: Contra
 
     items = "".join(f"<li>{column_name(column)} <small>{beside(column)}</small></li>" for column in columns)
     return f"<ul class='columns {kind}'>{items}</ul>"
-
-
-def _minutes(period: timedelta) -> str:
-    minutes = int(period.total_seconds() // 60)
-    return f"{minutes} minutes" if minutes % 60 else f"{minutes // 60} hour{'' if minutes == 60 else 's'}"
-
-
-def days(count: int) -> str:
-    """`6 years`, `30 days`."""
-    number, unit = (count // 365, "year") if count % 365 == 0 else (count, "day")
-    return f"{number} {unit}{'' if number == 1 else 's'}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from publisher.contracts.model import Contract, SourceColumn
+from publisher.contracts.model import Contract, Field, SourceColumn
 
 RANKS = (
     "whether there is one",
@@ -24,6 +24,11 @@ LOCK = "<svg class='lock' role='img' aria-label='encrypted'><use href='#lock'/><
 def column_name(column: SourceColumn) -> str:
     """With a lock where the application encrypts it."""
     return f"{LOCK if column.encrypted else ''}<code>{escape(column.name)}</code>"
+
+
+def field_name(field: Field) -> str:
+    """With its classification and what it means."""
+    return f"<code>{escape(field.name)}</code> <small>{escape(field.classification)}</small><p>{escape(field.description)}</p>"
 
 
 def meter(rank: int) -> str:

@@ -11,11 +11,9 @@ from pathlib import Path
 import click
 
 from publisher.contracts.appended import check_only_grew
-from publisher.contracts.check import load_contracts
 from publisher.contracts.diff.report import as_text
 from publisher.contracts.diff_command import FOLDER
 from publisher.contracts.history import history_of, signed_versions
-from publisher.contracts.lasting import check_lasting
 from publisher.contracts.releases import add_release, unreleased
 from publisher.contracts.signed_vocabulary import check_vocabulary_signed
 from publisher.errors import ContractError, SettingsError
@@ -34,11 +32,10 @@ def contracts_release(directory: Path) -> None:
         skipped = check_only_grew(directory)
         if skipped:
             click.echo(skipped, err=True)
-        diff = unreleased(directory)
+        diff = unreleased(directory, (each.contract for each in signed))
         if diff.unapproved:
             click.echo(as_text(diff), err=True)
             raise SystemExit(1)
-        check_lasting(load_contracts(directory), (each.contract for each in signed))
         added = add_release(directory, datetime.now(UTC).date())
     except (SettingsError, ContractError) as error:
         click.echo(str(error), err=True)

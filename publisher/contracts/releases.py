@@ -11,7 +11,7 @@ commands (release_command.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
@@ -21,7 +21,8 @@ import yaml
 from publisher.contracts.check import read_contracts, read_folder
 from publisher.contracts.diff.approvals import digest_of
 from publisher.contracts.diff.compare import Diff, diff_sources
-from publisher.contracts.diff.revisions import ContractSet, read_set
+from publisher.contracts.diff.revisions import ContractSet, history_texts, read_set
+from publisher.contracts.model import Contract
 from publisher.contracts.problems import Problem
 from publisher.contracts.released import HISTORY, RELEASES, WITHDRAWN, Release, parse_releases, standing_problems
 from publisher.contracts.source import ContractSource, parse_source
@@ -41,37 +42,39 @@ def read_releases(directory: Path) -> list[tuple[Release, ContractSource]]:
 
 def read_history(directory: Path) -> list[tuple[Release, ContractSource | None]]:
     """The same with the releases that took a contract away, which have no text. Raises ContractError."""
-    folder = directory / HISTORY
+    return history_in(history_texts(directory))
+
+
+def history_in(texts: Mapping[str, str]) -> list[tuple[Release, ContractSource | None]]:
+    """The same of the texts of a history's files, by their names. Raises ContractError."""
     listed = ContractSource(f"{HISTORY}/{RELEASES}")
     releases: list[Release] = []
-    if (folder / RELEASES).is_file():
-        releases, listed = parse_releases((folder / RELEASES).read_text(encoding="utf-8", errors="replace"))
+    if RELEASES in texts:
+        releases, listed = parse_releases(texts[RELEASES])
     found: list[tuple[Release, ContractSource | None]] = []
     for index, release in enumerate(releases):
         if release.withdrawn:
             found.append((release, None))
             continue
-        file = folder / release.file
-        text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
-        source = parse_source(f"{release.entity}.yaml", text)
+        source = parse_source(f"{release.entity}.yaml", texts.get(release.file, ""))
         if digest_of(source.data) != release.digest:
             message = f"the text of {release.entity} {release.version} is missing or not what was released"
             listed.problem(("releases", index), message, f"Restore {HISTORY}/{release.file} from git")
         found.append((release, source))
-    problems = [*listed.problems, *([] if listed.problems else _unlisted(folder, releases))]
+    problems = [*listed.problems, *([] if listed.problems else _unlisted(texts, releases))]
     if problems:
         raise ContractError(problems)
     return found
 
 
-def _unlisted(folder: Path, releases: Iterable[Release]) -> Iterator[Problem]:
+def _unlisted(texts: Iterable[str], releases: Iterable[Release]) -> Iterator[Problem]:
     """A version that the list does not name: whoever takes an entry out of the list lowers what the next build compares with."""
     named = {RELEASES, *(release.file for release in releases if not release.withdrawn)}
-    for file in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if file.suffix.lower() in {".yaml", ".yml"} and file.name not in named:
+    for file in texts:
+        if file not in named:
             message = f"the list of releases, {HISTORY}/{RELEASES}, does not name this version"
             remedy = "Restore the list from git. Where a release was broken off, remove this file and release again"
-            yield Problem(f"{HISTORY}/{file.name}", 0, "", message, remedy)
+            yield Problem(f"{HISTORY}/{file}", 0, "", message, remedy)
 
 
 def last_released(directory: Path) -> ContractSet:
@@ -96,9 +99,9 @@ def release_problems(directory: Path) -> list[Problem]:
     return list(standing_problems({each.entity: (each, digests[each.file]) for each in contracts.values()}, releases))
 
 
-def unreleased(directory: Path) -> Diff:
-    """What the folder's contracts change against the last release. Raises ContractError and SettingsError."""
-    diff = diff_sources(last_released(directory), read_set(str(directory), directory))
+def unreleased(directory: Path, released: Iterable[Contract]) -> Diff:
+    """What the folder's contracts change against the last release, and against all `released` ones. Raises ContractError and SettingsError."""
+    diff = diff_sources(last_released(directory), read_set(str(directory), directory), released)
     if diff.problems:
         raise ContractError(diff.problems)
     return diff

@@ -19,6 +19,7 @@ from publisher.contracts.source import ContractSource, Where, shown
 
 API_VERSION = "v3.2.0"
 UNKNOWN_KEY = "additionalProperties"
+EMPTY = frozenset({"type", "enum", "const"})
 IN_WORDS = {
     "array": "a list",
     "object": "keys with values",
@@ -32,6 +33,19 @@ TO_WRITE = {
     "string": "Put it in quotes",
     "boolean": "Write true or false",
 }
+BELONGS = {
+    "version": "such as 1.0.0",
+    "classification": "public, internal, confidential or restricted",
+    "transformLogic": "one call of a column, such as present(email)",
+    "transformSourceObjects": "the column that transformLogic reads, as in [customers.email]",
+    "logicalType": "string, boolean, integer, date or timestamp",
+    "physicalType": "event, table, or a column's type in the database",
+    "name": "a plain name",
+    "description": "what it means",
+    "schema": "the record that leaves, and the platform's table",
+    "properties": "the fields, or the columns",
+}
+"""What belongs to a key that was left empty; of any other, its type is told."""
 
 
 @cache
@@ -61,7 +75,10 @@ def check_form(source: ContractSource) -> None:
                 continue  # check_keys has said it, and names the key
             if "then" in leaf.absolute_schema_path and not _typed(source.data, where):
                 continue  # the rules of every type would speak at once
-            source.problem(where, _message(leaf), _remedy(leaf))
+            if leaf.instance is None and leaf.validator in EMPTY:
+                source.problem(where, *_empty(where, leaf))
+            else:
+                source.problem(where, _message(leaf), _remedy(leaf))
     version = source.data.get("apiVersion", API_VERSION)
     if isinstance(version, str) and version != API_VERSION:
         source.problem(("apiVersion",), "another version of the standard", f"Write apiVersion: {API_VERSION}")
@@ -82,6 +99,13 @@ def _leaves(error: ValidationError) -> list[ValidationError]:
     if error.context and error.validator in {"anyOf", "oneOf"}:
         return _leaves(max(error.context, key=lambda inner: len(inner.absolute_path)))
     return [error]
+
+
+def _empty(where: Where, error: ValidationError) -> tuple[str, str]:
+    """Of a key that ends at its colon: what a type or a list of values says of it sounds as if something stood there."""
+    key = shown(where[-1]) if where and isinstance(where[-1], str) else "an entry"
+    kind = IN_WORDS.get(str(error.validator_value), "a value") if error.validator == "type" else "a value"
+    return f"{key} has no value", f"Write one ({BELONGS.get(key, kind)}); the file may be half written"
 
 
 def _message(error: ValidationError) -> str:

@@ -9,6 +9,7 @@ names is signed. One that only gained or lost functions needs no approval: it is
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from publisher.contracts.check import APPROVALS
@@ -17,7 +18,7 @@ from publisher.contracts.diff.compare import lock_changes
 from publisher.contracts.diff.revisions import git
 from publisher.contracts.problems import Problem
 from publisher.contracts.released import HISTORY
-from publisher.contracts.vocabulary.fingerprint import LOCK, read_lock
+from publisher.contracts.vocabulary.fingerprint import LOCK, lock_problem, read_lock
 from publisher.errors import ContractError, SettingsError
 
 
@@ -26,9 +27,11 @@ def check_vocabulary_signed(directory: Path) -> None:
     file, approvals = directory / HISTORY / LOCK, directory / APPROVALS
     if not file.is_file():
         return
-    lock = read_lock(file.read_text(encoding="utf-8", errors="replace"))
+    text = file.read_text(encoding="utf-8", errors="replace")
+    lock = read_lock(text)
     if lock is None:
-        raise ContractError([_problem("it cannot be read", "Restore it from git")])
+        line = unread.line if (unread := lock_problem(text)) else 0
+        raise ContractError([replace(_problem("it cannot be read", "Restore it from git"), line=line)])
     given, problems = read_approvals(approvals.read_text(encoding="utf-8", errors="replace") if approvals.is_file() else None)
     if problems:
         raise ContractError(problems)

@@ -9,7 +9,8 @@ import gc
 import logging
 import random
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -58,12 +59,20 @@ def collect_seldom() -> None:
 
 def make_keyring(settings: Settings) -> Keys:
     """Loads contracts, then keys. Raises ContractError, SettingsError or TransientError, each in a sentence."""
-    try:
+    with readable_keys():
         session = boto3.Session(region_name=settings.region)
         keyring = aws_keyring(
             session.client("kms"), session.client("secretsmanager"),
             data_key_secret=settings.data_key_secret, pseudonym_secret=settings.pseudonym_secret,
         )  # fmt: skip
+    return Keys(keyring, load_release_set(settings.contracts_dir, keyring))
+
+
+@contextmanager
+def readable_keys() -> Iterator[None]:
+    """What AWS refuses while keys are fetched, in a sentence: SettingsError or TransientError."""
+    try:
+        yield
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "ClientError")
         remedy = "check PUBLISHER_DATA_KEY_SECRET, PUBLISHER_PSEUDONYM_SECRET and what the role may read"
@@ -71,7 +80,6 @@ def make_keyring(settings: Settings) -> Keys:
     except BotoCoreError as error:
         remedy = "check AWS_ENDPOINT_URL, AWS_DEFAULT_REGION and the AWS credentials"
         raise TransientError(f"the keys cannot be fetched ({type(error).__name__}): {remedy}") from None
-    return Keys(keyring, load_release_set(settings.contracts_dir, keyring))
 
 
 def make_sink(settings: Settings) -> KinesisSink:

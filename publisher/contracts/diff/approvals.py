@@ -26,7 +26,7 @@ VOCABULARY = "vocabulary"
 APPROVALS_FILE = "approvals.yaml"
 FORMS = {
     "entity": (re.compile(r"[a-z][a-z0-9_]*"), "the entity that it approves, or vocabulary"),
-    "digest": (re.compile(r"sha256:[0-9a-f]{64}"), "the digest that the diff prints"),
+    "digest": (re.compile(r"sha256:[0-9a-f]{64}"), "the digest that the diff prints, `sha256:` and 64 hex digits"),
     "role": (re.compile(r"\w.+[\w)]"), "the role of the person who approved, as data-protection-officer"),
     "assessment": (re.compile(r"\w.+[\w)]"), "the assessment's (DPIA) reference, as DPIA-2026-014"),
     "date": (re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"), "the day of the approval, as 2026-11-24"),

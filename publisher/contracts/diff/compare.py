@@ -5,22 +5,21 @@ Belongs here: pairing the two sides, the vocabulary, approvals. Not here: the ju
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from publisher.contracts.across import resolve
-from publisher.contracts.build import build_contract
-from publisher.contracts.check import read_contracts
+from publisher.contracts.check import APPROVALS, contract_of, read_contracts
 from publisher.contracts.diff.approvals import VOCABULARY, Approval, digest_of, read_approvals, time_problem
 from publisher.contracts.diff.change import KINDS, Change
 from publisher.contracts.diff.entities import contract_changes, gone_entity, new_entity, number_of
 from publisher.contracts.diff.revisions import ContractSet
+from publisher.contracts.lasting import lasting_problems
 from publisher.contracts.model import Contract
 from publisher.contracts.problems import Problem
-from publisher.contracts.released import Release, parse_releases, standing_problems
-from publisher.contracts.schema import check_form
+from publisher.contracts.released import RELEASES, Release, parse_releases, standing_problems
 from publisher.contracts.vocabulary.behaviour import ENVELOPE, KGROUPS
-from publisher.contracts.vocabulary.fingerprint import LOCK, fingerprints, read_lock
+from publisher.contracts.vocabulary.fingerprint import LOCK, fingerprints, lock_problem, read_lock
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,10 @@ class Diff:
     digests: Mapping[str, str] = field(default_factory=dict)
     """By entity, the digest that an approval has to name."""
     problems: list[Problem] = field(default_factory=list)
+    within: str = ""
+    """What stands before the name of a file, where another folder or revision than the usual one was named."""
+    approvals_file: str = f"contracts/{APPROVALS}"
+    """Where an approval is to be written."""
 
     @property
     def unapproved(self) -> list[Change]:
@@ -58,18 +61,23 @@ def diff_contracts(base: Mapping[str, Contract], head: Mapping[str, Contract]) -
     return sorted(changes, key=lambda change: KINDS.index(change.kind))
 
 
-def diff_sources(base: ContractSet, head: ContractSet) -> Diff:
-    """Compares two sets as they are written. The head must be usable; what the base holds that cannot be understood counts as absent."""
-    contracts, problems = read_contracts(head.sources)
-    approvals, doubtful = read_approvals(head.approvals)
-    if problems or doubtful:
-        return Diff(problems=[*problems, *doubtful])
+def diff_sources(base: ContractSet, head: ContractSet, released: Iterable[Contract] = ()) -> Diff:
+    """Compares two sets as they are written. The head must be usable; what the base holds that cannot be understood counts as absent.
+
+    `released` are all contracts that ever were: what the lake keeps of them, the head's cannot contradict, whoever approves it.
+    """
     before, unreadable = _read_base(base)
+    contracts, problems = read_contracts(head.sources, gone=before)
+    approvals, doubtful = read_approvals(head.approvals)
+    unread = lock_problem(head.lock)
+    if problems or doubtful or unread:
+        return Diff(problems=[*problems, *doubtful, *([unread] if unread else [])])
     changes = [*_not_understood(unreadable, contracts), *_vocabulary(base.lock, head.lock), *diff_contracts(before, contracts)]
     digests = {contract.entity: digest_of(_data(head, contract)) for contract in contracts.values()}
-    releases = parse_releases(head.releases)[0] if head.releases else []
-    if back := _gone_back(before, contracts, digests, releases):
-        return Diff(problems=back)
+    releases = parse_releases(head.history.get(RELEASES, "releases: []"))[0]
+    stuck = [*_gone_back(before, contracts, digests, releases), *lasting_problems(contracts, [*before.values(), *released])]
+    if stuck:
+        return Diff(problems=stuck)
     if (lock := read_lock(head.lock)) == fingerprints():  # of any other lock nobody can sign what it means
         digests[VOCABULARY] = digest_of(dict(lock))
     approved = {a.entity: a for a in approvals if digests.get(a.entity) == a.digest}
@@ -104,16 +112,14 @@ def _read_base(base: ContractSet) -> tuple[dict[str, Contract], list[str]]:
     contracts: dict[str, Contract] = {}
     unreadable: list[str] = []
     for source in base.sources:
-        if not source.problems:
-            check_form(source)
-        contract = None if source.problems else build_contract(source)
+        contract = contract_of(source)
         if contract is None:
             unreadable.append(source.file)
         else:
             contracts[contract.entity] = contract
     for former in {contract.renamed_from for contract in contracts.values()}:
         contracts.pop(former or "", None)  # a history has both, and they are one
-    resolved, problems = resolve(contracts)
+    resolved, problems = resolve(contracts, {})
     return (contracts if problems else resolved), unreadable
 
 

@@ -79,9 +79,9 @@ def _groups(old: Contract, new: Contract) -> Iterator[Change]:
     for group in groups_of(new):
         if group.name in old.k_groups and before.get(group.name) != group.definition:
             says = (
-                f"the k-group {group.name} takes other steps: all combinations are judged anew, and people of whom little was said may leave more "
-                "finely, beside what left of them before. Keep its fields, their order and their derivations, or look at the steps and the groups "
-                "with `publisher risk --dry-run` and have it approved"
+                f"people are put into groups of at least {group.k} who say the same by other rules (the k-group {group.name}): somebody of whom little was "
+                "said so far may leave in more detail, beside what left before, and stand out by the two together. Keep its fields, their order and their "
+                "derivations, or look at the groups with `publisher risk --dry-run` and have it approved"
             )
             yield Change("widens", new.entity, "kGroup", says, new.file, new.line(f"fields.{group.fields[0].name}"))
 
@@ -133,9 +133,15 @@ def _version(old: Contract, new: Contract, changes: list[Change]) -> Iterator[Ch
 def _longer(days: str, what: str, longer: str) -> Callable[[Contract, Contract], Judged]:
     def judge(old: Contract, new: Contract) -> Judged:
         was, now = getattr(old, days), getattr(new, days)
-        return compared(now > was, now < was), f"{what} {now} days instead of {was}" + (f": {longer}" if now > was else "")
+        says = f"{what} {now} days{_years(now)} instead of {was}{_years(was)}"
+        return compared(now > was, now < was), says + (f": {longer}" if now > was else "")
 
     return judge
+
+
+def _years(days: int) -> str:
+    """` (20 years)` of what nobody counts in days."""
+    return f" ({days / 365:.1f} years)".replace(".0 ", " ") if days >= 2 * 365 else ""
 
 
 def _k(old: Contract, new: Contract) -> Judged:
@@ -196,9 +202,12 @@ JUDGES: dict[str, Callable[[Contract, Contract], Judged]] = {
     "description": lambda old, new: ("neutral", "is described in other words"),
     "purpose": lambda old, new: (
         "widens",
-        f"the purpose becomes: {new.purpose} What was collected for one purpose may not serve another",
+        f"the purpose becomes: {new.purpose.rstrip('.')}, instead of: {old.purpose.rstrip('.')}. What was collected for one purpose may not serve another",
     ),
-    "limitations": lambda old, new: ("widens", f"the limitations become: {new.limitations or 'none'}"),
+    "limitations": lambda old, new: (
+        "widens",
+        f"the limitations become: {new.limitations or 'none'}".rstrip(".") + f", instead of: {old.limitations or 'none'}",
+    ),
     "owner": lambda old, new: ("neutral", f"{new.owner} answers for the data, instead of {old.owner}"),
     "table": lambda old, new: ("widens", f"the table {new.table} is read instead of {old.table}"),
     "key_column": lambda old, new: ("widens", f"the key comes from {new.key_column} instead of {old.key_column}"),

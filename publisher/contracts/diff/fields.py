@@ -38,6 +38,8 @@ def column_changes(old: SourceColumn, new: SourceColumn, read: bool) -> Iterator
         judge = COLUMN_JUDGES.get(attribute.name)
         kind = judge(old, new, read) if judge else "widens"
         goes = f"the source column's {COLUMN_WORDS.get(attribute.name, attribute.name)} goes from {_word(was)} to {_word(now)}"
+        if attribute.name in COLUMN_TURNS:
+            goes = COLUMN_TURNS[attribute.name][bool(now)]
         means = COLUMN_MEANS.get(attribute.name, _unknown)
         yield kind, f"{goes}: {means(new)}" if kind == "widens" else goes
 
@@ -61,9 +63,29 @@ def _derivation(old: Field, new: Field) -> Judged | None:
     was, now = old.derivation, new.derivation
     if was.text == now.text:
         return None if was.domain == now.domain else _domain(old, new)
+    if was.function == now.function == "one_of" and was.column == now.column:
+        return _listed(was.args, now.args)
     coarser = is_coarser(new, old)
-    says = f"{was.text} becomes {now.text}: instead of {was.reveals} would leave {now.reveals}"
+    elsewhere = f", of {_column_of(old)}" if was.column != now.column else ""
+    says = f"of {_column_of(new)} would leave: {now.reveals}. So far: {was.reveals}{elsewhere} ({was.text} becomes {now.text})"
     return compared(not coarser, coarser), says
+
+
+def _listed(was: tuple[str, ...], now: tuple[str, ...]) -> Judged:
+    """Two lists of values of one column: what is told is the difference, since most of them stay."""
+    newly, gone = [each for each in now if each not in was], [each for each in was if each not in now]
+    if newly:
+        no_more = f" (no more: {', '.join(gone)})" if gone else ""
+        return "widens", f"may newly be: {', '.join(newly)}{no_more}; the others stay"
+    if gone:
+        return "narrows", f"may be no more: {', '.join(gone)}; the others stay"
+    return "neutral", "has its values in another order"
+
+
+def _column_of(field: Field) -> str:
+    """`customers.email`."""
+    column = field.derivation.column
+    return next((each for each in field.sources if each.endswith(f".{column}")), column)
 
 
 def _domain(old: Field, new: Field) -> Judged | None:
@@ -80,13 +102,16 @@ def _classification(old: Field, new: Field) -> Judged:
     kind = classification_change(old.classification, new.classification)
     more = "fewer people may see it"
     if kind == "widens":
-        more = f"more people may see it: {new.derivation.reveals}, to whoever may see what is {new.classification}"
+        more = (
+            f"whoever may see what is {new.classification} would see {new.derivation.reveals}; "
+            f"so far only who may see what is {old.classification}"
+        )
     return kind, f"the classification goes from {old.classification} to {new.classification}: {more}"
 
 
 def _k_group(old: Field, new: Field) -> Judged:
     if old.k_group is None:
-        return "narrows", f"joins the group {new.k_group}, whose values no few people may share"
+        return "narrows", f"joins the group {new.k_group}: it leaves only as finely as enough people share it"
     return "widens", f"leaves the group {old.k_group}: nothing keeps it from singling a person out"
 
 
@@ -115,8 +140,6 @@ FIELD_JUDGES: dict[str, Callable[[Field, Field], Judged | None]] = {
 
 
 def _word(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
     return str(value or "none")
 
 
@@ -141,10 +164,14 @@ def _not_encrypted(new: SourceColumn) -> str:
     return f"the publisher takes it as it stands, without a key, so its value lies open in the outbox, and copy, rounded and truncate may then let it out{kept}"
 
 
-COLUMN_WORDS = {
-    "encrypted": "encryption", "required": "being always there", "references": "pointer to another table's key", "natural_identifier": "being a natural identifier",
-    "surrogate": "being an id that the platform made up", "physical_type": "type in the database",
-}  # fmt: skip
+COLUMN_WORDS = {"references": "pointer to another table's key", "physical_type": "type in the database"}
+COLUMN_TURNS = {
+    "encrypted": ("the application would no longer encrypt it", "the application encrypts it from now on"),
+    "required": ("the source column may be empty", "the source column is always there"),
+    "natural_identifier": ("it would no longer count as a natural identifier", "it counts as a natural identifier from now on"),
+    "surrogate": ("it no longer counts as an id that the platform made up", "it would count as an id that the platform made up"),
+}
+"""Of what is yes or no: in words, when it becomes no, and when it becomes yes."""
 COLUMN_MEANS: dict[str, Callable[[SourceColumn], str]] = {
     "type": lambda new: "its values are read in another way, so its fields may say something that nobody has looked at",
     "encrypted": _not_encrypted,

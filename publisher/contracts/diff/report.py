@@ -23,18 +23,35 @@ HEADINGS: dict[Kind, str] = {
 }
 
 
+BROKEN = "The contracts cannot be used; nothing was compared."
+END = "Nothing else was compared: mend this, and run it again."
+
+
+def problems_as_text(diff: Diff) -> str:
+    """Why nothing was compared, for a terminal."""
+    return "\n".join([*(f"{diff.within}{problem}" for problem in diff.problems), END])
+
+
 def as_text(diff: Diff) -> str:
     """For a terminal."""
+    if diff.problems:
+        return problems_as_text(diff)
     lines: list[str] = []
     for kind in KINDS:
         changes = [change for change in diff.changes if change.kind == kind]
         if changes:
-            lines += [f"{HEADINGS[kind]} ({len(changes)}):", *(f"  {_place(c)}{c}{_approved(diff, c)}" for c in changes), ""]
+            lines += [
+                f"{HEADINGS[kind]} ({len(changes)}):",
+                *(f"  {_place(diff, c)}{c}{_approved(diff, c)}" for c in changes),
+                "",
+            ]
     return "\n".join([*lines, _verdict(diff), *_how_to_approve(diff)])
 
 
 def as_markdown(diff: Diff) -> str:
     """For a pull request."""
+    if diff.problems:
+        return _problems_as_markdown(diff)
     lines = [f"**{_verdict(diff)}**", ""]
     if diff.changes:
         lines += ["| | Field | What it means | Approved |", "|---|---|---|---|"]
@@ -51,16 +68,25 @@ def as_markdown(diff: Diff) -> str:
     return "\n".join(lines)
 
 
+def _problems_as_markdown(diff: Diff) -> str:
+    lines = [f"**{BROKEN}**", "", "| File | Field | What is wrong | What to do |", "|---|---|---|---|"]
+    for each in diff.problems:
+        place = f"{each.file}:{each.line}" if each.line else each.file
+        name = f"`{each.field}`" if each.field else ""
+        lines.append(f"| `{diff.within}{place}` | {name} | {_escaped(each.message)} | {_escaped(each.remedy)} |")
+    return "\n".join([*lines, "", END])
+
+
 def as_json(diff: Diff) -> str:
-    """For machines. `approved` is null for what needs no approval."""
+    """For machines. `approved` is null for what needs no approval; counts are null where problems let nothing be compared."""
     changes = [
         asdict(change) | {"approved": change.entity in diff.approvals if change.kind == "widens" else None}
         for change in diff.changes
     ]
     report = {
         "changes": changes,
-        "counts": {kind: sum(change.kind == kind for change in diff.changes) for kind in KINDS},
-        "unapproved": len(diff.unapproved),
+        "counts": None if diff.problems else {kind: sum(change.kind == kind for change in diff.changes) for kind in KINDS},
+        "unapproved": None if diff.problems else len(diff.unapproved),
         "digests": {
             entity: diff.digests[entity] for entity in sorted({change.entity for change in diff.changes} & set(diff.digests))
         },
@@ -72,8 +98,9 @@ def as_json(diff: Diff) -> str:
 FORMATS: dict[str, Callable[[Diff], str]] = {"text": as_text, "markdown": as_markdown, "json": as_json}
 
 
-def _place(change: Change) -> str:
-    return f"{change.file}:{change.line} " if change.line else f"{change.file} " if change.file else ""
+def _place(diff: Diff, change: Change) -> str:
+    place = f"{change.file}:{change.line}" if change.line else change.file
+    return f"{diff.within}{place} " if place else ""
 
 
 def _approved(diff: Diff, change: Change) -> str:
@@ -105,7 +132,7 @@ def _how_to_approve(diff: Diff) -> list[str]:
         f"  - entity: {entity}\n    digest: {diff.digests[entity]}\n    role: {SIGNER}\n    assessment: {REFERENCE}\n    date: {DAY}"
         for entity in entities
     ]  # fmt: skip
-    first = "Take the change back, or let the person who answers for it add to contracts/approvals.yaml:"
+    first = f"Take the change back, or let the person who answers for it add to {diff.approvals_file}:"
     return ["", first, "approvals:", *entries, "Any later edit of the contract changes its digest, and asks anew."]
 
 

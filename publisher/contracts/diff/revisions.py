@@ -6,16 +6,18 @@ Belongs here: reading files. Not here: what they mean.
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from publisher.contracts.check import APPROVALS, NOT_CONTRACTS, read_folder
-from publisher.contracts.released import HISTORY, RELEASES
+from publisher.contracts.released import HISTORY
 from publisher.contracts.source import ContractSource, parse_source
 from publisher.contracts.vocabulary.fingerprint import LOCK
 from publisher.errors import SettingsError
 
 GIT_SECONDS = 30
+YAML = frozenset({".yaml", ".yml"})
 
 
 @dataclass
@@ -26,18 +28,27 @@ class ContractSet:
     sources: list[ContractSource] = field(default_factory=list)
     lock: str | None = None
     approvals: str | None = None
-    releases: str | None = None
-    """The list of what was released."""
+    history: Mapping[str, str] = field(default_factory=dict)
+    """The texts of what was released, with their list, by the names of their files."""
+
+    def placed(self, file: str) -> str:
+        """A file of this side as a message names it, where another folder or revision than the usual may be meant."""
+        return f"{self.name.rstrip('/')}/{file}" if Path(self.name).is_dir() else f"{self.name}:{file}"
 
 
 def read_set(name: str, contracts_dir: Path) -> ContractSet:
     """A folder of contracts, or what `contracts_dir` held at a git revision. Raises SettingsError for what is neither."""
     folder = Path(name)
     if folder.is_dir():
-        return ContractSet(
-            name, read_folder(folder), _text(folder / LOCK), _text(folder / APPROVALS), _text(folder / HISTORY / RELEASES)
-        )
+        return ContractSet(name, read_folder(folder), _text(folder / LOCK), _text(folder / APPROVALS), history_texts(folder))
     return _revision(name, contracts_dir)
+
+
+def history_texts(directory: Path) -> dict[str, str]:
+    """Every version that lies in a folder's history, and their list."""
+    folder = directory / HISTORY
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {file.name: _text(file) or "" for file in files if file.suffix.lower() in YAML}
 
 
 def _text(path: Path) -> str | None:
@@ -49,17 +60,22 @@ def _revision(name: str, contracts_dir: Path) -> ContractSet:
         raise SettingsError(
             f"there is no folder {contracts_dir}: set CONTRACTS_DIR to the folder of contracts in the git repository"
         )
-    commit = git(contracts_dir, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
-    if commit is None:
+    found = git(contracts_dir, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    if found is None:
         raise SettingsError(f"{name} is neither a folder nor a git revision known here: in CI, fetch tags and history first")
-    listed = git(contracts_dir, "ls-tree", "-z", "--name-only", commit.strip(), "./") or ""
-    files = {Path(path).name: path for path in listed.split("\0") if path}
-    texts = {file: git(contracts_dir, "show", f"{commit.strip()}:./{file}") for file in files}
+    commit = found.strip()
+    texts = {file: git(contracts_dir, "show", f"{commit}:./{file}") for file in _listed(contracts_dir, commit, "")}
+    released = [file for file in _listed(contracts_dir, commit, f"{HISTORY}/") if Path(file).suffix.lower() in YAML]
+    history = {file: git(contracts_dir, "show", f"{commit}:./{HISTORY}/{file}") or "" for file in released}
     sources = [
         parse_source(file, texts[file] or "") for file in sorted(texts) if file.endswith(".yaml") and file not in NOT_CONTRACTS
     ]
-    releases = git(contracts_dir, "show", f"{commit.strip()}:./{HISTORY}/{RELEASES}")
-    return ContractSet(name, sources, texts.get(LOCK), texts.get(APPROVALS), releases)
+    return ContractSet(name, sources, texts.get(LOCK), texts.get(APPROVALS), history)
+
+
+def _listed(contracts_dir: Path, commit: str, below: str) -> list[str]:
+    listed = git(contracts_dir, "ls-tree", "-z", "--name-only", commit, f"./{below}") or ""
+    return [Path(path).name for path in listed.split("\0") if path]
 
 
 def git(folder: Path, *arguments: str) -> str | None:

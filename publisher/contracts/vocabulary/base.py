@@ -59,6 +59,9 @@ class Function(ABC):
     of_null: ClassVar[bool | None] = None
     of_encrypted: ClassVar[bool] = True
     of_natural_identifier: ClassVar[bool] = True
+    lets_out: ClassVar[str] = "each row's {column} leave as it is"
+    """What a use of a column that is refused would do, in words."""
+    and_then: ClassVar[str] = "it would stand readable in the lake"
 
     def check(self, use: Use) -> list[Refusal]:
         """What is wrong with this use; empty when nothing is."""
@@ -75,10 +78,17 @@ class Function(ABC):
     def refuse_column(self, column: SourceColumn) -> list[Refusal]:
         """Why this column may not go through the function, whatever the arguments."""
         if (column.encrypted and not self.of_encrypted) or (column.natural_identifier and not self.of_natural_identifier):
-            kind = "a natural identifier" if column.natural_identifier else "encrypted"
+            kind = "the application encrypts it"
+            if column.natural_identifier:
+                kind = f"it is a natural identifier{' (encrypted by the application)' if column.encrypted else ''}"
             remedy = f"Derive something coarser from it, such as present({column.name}), or list it in withheld"
-            return [(f"{self.name} would release too much of {column.name}, which is {kind}", remedy)]
+            return [(f"{self.would_let_out(column)}, and {kind}: {self.and_then}", remedy)]
         return []
+
+    def would_let_out(self, column: SourceColumn) -> str:
+        """`copy(email) would let each row's email leave as it is`."""
+        more = ", …" if "," in self.signature else ""
+        return f"{self.name}({column.name}{more}) would let {self.lets_out.format(column=column.name)}"
 
     def options(self, column: SourceColumn) -> frozenset[str]:
         """The `logicalTypeOptions` that the function acts on."""

@@ -51,6 +51,7 @@ class Truncate(Function):
     name, signature, reveal_rank = "truncate", "truncate(column, day|month)", 3
     inputs = frozenset({"date", "timestamp"})
     of_encrypted = of_natural_identifier = False
+    lets_out = "the day or month of each row's {column} leave"
 
     def check_arguments(self, use: Use) -> list[Refusal]:
         if use.args not in (("day",), ("month",)):

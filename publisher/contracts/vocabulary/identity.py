@@ -29,7 +29,7 @@ class Copy(Function):
     def refuse_column(self, column: SourceColumn) -> list[Refusal]:
         refused = super().refuse_column(column)
         if not refused and column.classification not in COPYABLE:
-            message = f"copy would release {column.name} as it is, and it is classified {column.classification}"
+            message = f"{self.would_let_out(column)}, and it is classified {column.classification}"
             return [(message, "Derive from it (present, band, truncate, …) or list it in withheld")]
         return refused
 
@@ -103,6 +103,10 @@ class Pseudonym(Function):
     name, signature, reveal_rank, lowers = "pseudonym", "pseudonym(column, namespace)", 1, 1
     inputs = frozenset({"string", "integer"})
     of_encrypted = False
+    lets_out, and_then = (
+        "a code of each row's {column} leave",
+        "whoever has the key of codes could find its values by trying them",
+    )
 
     def refuse_column(self, column: SourceColumn) -> list[Refusal]:
         if column.natural_identifier:

@@ -23,6 +23,9 @@ from publisher.contracts.vocabulary.base import (
     within,
 )
 
+PENCE = "_pence"
+"""The end of a column's name that says its unit: whoever reads of such an amount is told pounds."""
+
 
 class Band(Function):
     """Edges are the first value of each band: band(x, 0, 500) gives "<0", "0-499" and "500+"."""
@@ -100,7 +103,9 @@ class LengthBand(Band):
         return lambda value: of_length(len(value))
 
     def reveals(self, use: Use) -> str:
-        return f"how long it is, in bands of characters: {', '.join(self.labels(self.edges(use)))}"
+        edges = self.edges(use)
+        labels = self.labels(edges)[1 if edges[0] <= 0 else 0 :]  # no text is shorter than nothing
+        return f"how long it is, in bands of characters: {', '.join(labels)}"
 
 
 class Rounded(Function):
@@ -109,6 +114,7 @@ class Rounded(Function):
     name, signature, reveal_rank = "rounded", "rounded(column, step)", 4
     inputs = frozenset({"integer"})
     of_encrypted = of_natural_identifier = False
+    lets_out = "each row's {column} leave as a rounded number"
 
     def options(self, column: SourceColumn) -> frozenset[str]:
         return RANGE
@@ -129,4 +135,7 @@ class Rounded(Function):
         return lambda value: bounded((value + step // 2) // step * step)
 
     def reveals(self, use: Use) -> str:
-        return f"the number, rounded to the nearest {int(use.args[0]):,}"
+        step = int(use.args[0])
+        if use.column.name.endswith(PENCE):
+            return f"the amount, rounded to the nearest £{step / 100:,.2f}".removesuffix(".00")
+        return f"the number, rounded to the nearest {step:,}"

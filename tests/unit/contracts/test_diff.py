@@ -92,27 +92,28 @@ class ungrouped:  # noqa: N801  # reads as a verb among the edits
 
 
 GROUP = (
-    "the k-group person takes other steps: all combinations are judged anew, and people of whom little was said may leave more finely, beside what left of "
-    "them before. Keep its fields, their order and their derivations, or look at the steps and the groups with `publisher risk --dry-run` and have it approved"
+    "people are put into groups of at least 10 who say the same by other rules (the k-group person): somebody of whom little was said so far may leave in more "
+    "detail, beside what left before, and stand out by the two together. Keep its fields, their order and their derivations, or look at the groups with "
+    "`publisher risk --dry-run` and have it approved"
 )
 
 
 CASES: list[tuple[str, str, Edit, str, str, str]] = [
     # The five that no tool of today stops.
     ("a raw e-mail address is added", "customers", new_field("copy(email)", "email"), "widens", "email", "would newly leave: the value itself, of customers.email"),
-    ("present becomes copy", "customers", with_logic("has_email", "copy(email)"), "widens", "has_email", "instead of only whether there is one: yes or no would leave the value itself"),
+    ("present becomes copy", "customers", with_logic("has_email", "copy(email)"), "widens", "has_email", "of customers.email would leave: the value itself. So far: only whether there is one: yes or no (present(email) becomes copy(email))"),
     ("k goes from 10 to 2", "customers", of(k=2), "widens", "k", "values would leave that as few as 2 people share, instead of 10"),
-    ("restricted becomes public", "circumstances", with_field("kind", classification="public"), "widens", "kind", "from restricted to public: more people may see it: which of these it is: physical_health"),
+    ("restricted becomes public", "circumstances", with_field("kind", classification="public"), "widens", "kind", "from restricted to public: whoever may see what is public would see which of these it is: physical_health, mental_health"),
     ("erasure goes from 30 to 365 days", "customers", of(erasure_days=365), "widens", "erasure", "365 days instead of 30: what left of a person who wants it gone stays readable in the lake for so much longer"),
     # What else an accident could do.
     ("a finer birth band", "customers", with_logic("birth_band", "birth_band(date_of_birth, 5)"), "widens", "birth_band", "birth_band(date_of_birth, 10) becomes birth_band(date_of_birth, 5)"),
     ("the day of birth", "customers", with_logic("birth_band", "truncate(date_of_birth, day)"), "widens", "birth_band", "the day, without the time"),
     ("an edge more", "debts", with_logic("principal_band", "money_band(principal_pence, 0, 50, 100, 500, 1000, 5000, 10000)"), "widens", "principal_band", "becomes money_band"),
     ("other edges", "debts", with_logic("principal_band", "money_band(principal_pence, 0, 200)"), "widens", "principal_band", "becomes money_band"),
-    ("a finer step", "debts", with_logic("balance_pence", "rounded(balance_pence, 100)"), "widens", "balance_pence", "nearest 100"),
-    ("a step that falls elsewhere", "debts", with_logic("balance_pence", "rounded(balance_pence, 10000)"), "widens", "balance_pence", "nearest 10,000"),
+    ("a finer step", "debts", with_logic("balance_pence", "rounded(balance_pence, 100)"), "widens", "balance_pence", "would leave: the amount, rounded to the nearest £1. So far: the amount, rounded to the nearest £10"),
+    ("a step that falls elsewhere", "debts", with_logic("balance_pence", "rounded(balance_pence, 10000)"), "widens", "balance_pence", "nearest £100"),
     ("month becomes day", "circumstances", with_logic("recorded_on", "truncate(recorded_on, day)"), "widens", "recorded_on", "the day, without the time"),
-    ("a value more", "circumstances", with_logic("severity", "one_of(severity, low, medium, high, critical)"), "widens", "severity", "critical"),
+    ("a value more", "circumstances", with_logic("severity", "one_of(severity, low, medium, high, critical)"), "widens", "severity", "may newly be: critical; the others stay"),
     ("another column", "customers", with_logic("has_email", "present(full_name)"), "widens", "has_email", "present(full_name)"),
     ("a wider range", "debts", with_logic("balance_pence", "rounded(balance_pence, 1000)", {"minimum": -1000, "maximum": 100_000_000}), "widens", "balance_pence", "from -1000 to 100000000"),
     ("another pattern", "creditors", with_logic("code", "copy(code)", {"pattern": "^[A-Z0-9]{1,9}$"}), "widens", "code", "texts of the pattern"),
@@ -122,13 +123,13 @@ CASES: list[tuple[str, str, Edit, str, str, str]] = [
     ("no person", "debts", of(subject=(), subject_namespace=None), "widens", "subject", "an erasure would not find"),
     ("another way to the person", "plans", lambda c: replace(c, subject=c.subject[1:]), "widens", "subject", "the way to the person changes"),
     ("a finer time", "debts", of(precision="second"), "widens", "committedAtPrecision", "to the second instead of the minute"),
-    ("kept for longer", "debts", of(retention_days=9999), "widens", "retention", "9999 days instead of 2190: what left stays readable"),
-    ("another purpose", "debts", of(purpose="Sell it."), "widens", "purpose", "Sell it."),
-    ("no limitations", "debts", of(limitations=""), "widens", "limitations", "none"),
+    ("kept for longer", "debts", of(retention_days=9999), "widens", "retention", "9999 days (27.4 years) instead of 2190 (6 years): what left stays readable"),
+    ("another purpose", "debts", of(purpose="Sell it."), "widens", "purpose", "the purpose becomes: Sell it, instead of: Follow portfolios by creditor and product"),
+    ("no limitations", "debts", of(limitations=""), "widens", "limitations", "the limitations become: none, instead of: "),
     ("another table", "debts", of(table="loans"), "widens", "table", "loans is read instead of debts"),
-    ("an encryption tag is dropped", "customers", with_column("email", encrypted=False), "widens", "email", "the source column's encryption goes from yes to no: the publisher takes it as it stands, without a key, so its value lies open in the outbox"),
-    ("a natural identifier is none any more", "customers", with_column("phone", natural_identifier=False), "widens", "phone", "being a natural identifier goes from yes to no: copy, rounded, truncate and one_of may then let its value out"),
-    ("an id is declared made up", "customers", with_column("status", surrogate=True), "widens", "status", "goes from no to yes: pseudonym may then make codes of it"),
+    ("an encryption tag is dropped", "customers", with_column("email", encrypted=False), "widens", "email", "the application would no longer encrypt it: the publisher takes it as it stands, without a key, so its value lies open in the outbox"),
+    ("a natural identifier is none any more", "customers", with_column("phone", natural_identifier=False), "widens", "phone", "it would no longer count as a natural identifier: copy, rounded, truncate and one_of may then let its value out"),
+    ("an id is declared made up", "customers", with_column("status", surrogate=True), "widens", "status", "it would count as an id that the platform made up: pseudonym may then make codes of it"),
     ("a source column is classified lower", "customers", with_column("email", classification="internal"), "widens", "email", "from restricted to internal: what is derived from it may then be shown to whoever may see what is internal, and only its tags encrypted and natural-identifier keep the value itself from leaving by copy"),
     ("a guarded column is classified lower", "circumstances", with_column("kind", classification="public"), "widens", "kind", "from restricted to public: copy, one_of and truncate may then let its value out to whoever may see what is public"),
     ("a column of another type", "debts", with_column("status", type="integer"), "widens", "status", "goes from string to integer: its values are read in another way"),
@@ -143,12 +144,13 @@ CASES: list[tuple[str, str, Edit, str, str, str]] = [
     # What lets less out.
     ("a field goes", "circumstances", without("has_note"), "narrows", "has_note", "leaves no more: present(note)"),
     ("a column is withheld", "circumstances", without("has_note"), "narrows", "note", "withheld from now on"),
-    ("copy becomes present", "creditors", with_logic("code", "present(code)"), "narrows", "code", "would leave only whether there is one"),
+    ("copy becomes present", "creditors", with_logic("code", "present(code)"), "narrows", "code", "of creditors.code would leave: only whether there is one"),
     ("day becomes month", "messages", with_logic("sent_on", "truncate(sent_at, month)"), "narrows", "sent_on", "the month, without the day"),
     ("a broader birth band", "customers", ungrouped(with_logic("birth_band", "birth_band(date_of_birth, 20)")), "narrows", "birth_band", "20 years"),
     ("an edge less", "debts", with_logic("principal_band", "money_band(principal_pence, 0, 500, 5000)"), "narrows", "principal_band", "becomes"),
-    ("a step that falls where one fell", "debts", with_logic("balance_pence", "rounded(balance_pence, 3000)"), "narrows", "balance_pence", "nearest 3,000"),
-    ("a value less", "circumstances", with_logic("severity", "one_of(severity, low, high)"), "narrows", "severity", "low, high"),
+    ("a step that falls where one fell", "debts", with_logic("balance_pence", "rounded(balance_pence, 3000)"), "narrows", "balance_pence", "nearest £30"),
+    ("a value for another", "circumstances", with_logic("severity", "one_of(severity, low, medium, grave)"), "widens", "severity", "may newly be: grave (no more: high); the others stay"),
+    ("a value less", "circumstances", with_logic("severity", "one_of(severity, low, high)"), "narrows", "severity", "may be no more: medium; the others stay"),
     ("k goes from 10 to 20", "customers", of(k=20), "narrows", "k", "values leave only that as few as 20 people share, instead of 10"),
     ("a field begins a group", "customers", with_field("status", k_group="service"), "narrows", "status", "joins the group service"),
     ("classified higher", "debts", with_field("status", classification="restricted"), "narrows", "status", "fewer people"),
@@ -157,6 +159,7 @@ CASES: list[tuple[str, str, Edit, str, str, str]] = [
     ("a coarser time", "debts", of(precision="hour"), "narrows", "committedAtPrecision", "to the hour"),
     ("a narrower range", "debts", with_logic("balance_pence", "rounded(balance_pence, 1000)", {"minimum": 0, "maximum": 1000}), "narrows", "balance_pence", "from 0 to 1000"),
     # What makes no difference.
+    ("values in another order", "circumstances", with_logic("severity", "one_of(severity, high, medium, low)"), "neutral", "severity", "has its values in another order"),
     ("another owner", "debts", of(owner="Finance"), "neutral", "owner", "Finance answers for the data"),
     ("other words", "debts", with_field("status", description="Where it is."), "neutral", "status", "other words"),
     ("another order", "debts", lambda c: replace(c, fields=(c.fields[0], *reversed(c.fields[1:]))), "neutral", "", "another order"),

@@ -39,8 +39,8 @@ EMAIL = """      - name: email
         transformSourceObjects: [customers.email]
         transformLogic: copy(email)
 """
-RAW = "copy would release too much of email, which is a natural identifier. Derive something coarser from it, such as present(email), or list it in withheld"
-TO_DO = "Take the change back, or let the person who answers for it add to contracts/approvals.yaml:"
+RAW = "copy(email) would let each row's email leave as it is, and it is a natural identifier (encrypted by the application): it would stand readable in the lake. Derive something coarser from it, such as present(email), or list it in withheld"
+TO_DO = "Take the change back, or let the person who answers for it add to {folder}/approvals.yaml:"
 FIVE = {
     "a raw e-mail column": ([("      - name: has_email\n", EMAIL + "      - name: has_email\n")], 2, RAW),
     "present(email) to copy(email)": ([("present(email)", "copy(email)")], 2, RAW),
@@ -74,7 +74,9 @@ def test_each_of_the_five_accidents_stops_the_build_in_words(contracts_copy: Pat
 
     assert result.exit_code == code
     assert says in result.output, "what would leave"
-    assert (TO_DO in result.output) == (code == 1), "what to do; where the contract itself is refused, the sentence says it"
+    assert (TO_DO.format(folder=contracts_copy) in result.output) == (code == 1), (
+        "what to do; where the contract itself is refused, the sentence says it"
+    )
     assert "customers.yaml:" in result.output
 
 

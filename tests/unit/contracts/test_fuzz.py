@@ -43,11 +43,12 @@ def _places(value: Any, where: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
         yield from _places(inner, (*where, key))
 
 
-PLACES = list(_places(yaml.safe_load(TEXT)))
+DATA = yaml.safe_load(TEXT)
+PLACES = list(_places(DATA))
 
 
 def _replaced(where: tuple[Any, ...], new: Any) -> str:
-    data = copy.deepcopy(yaml.safe_load(TEXT))
+    data = copy.deepcopy(DATA)
     holder = data
     for step in where[:-1]:
         holder = holder[step]
@@ -72,7 +73,7 @@ def test_a_strange_value_anywhere_is_survived_and_not_repeated(where: tuple[Any,
     "where", [place for place in PLACES if isinstance(place[-1], str)], ids=lambda where: ".".join(map(str, where))
 )
 def test_a_missing_key_is_survived(where: tuple[Any, ...]) -> None:
-    data = yaml.safe_load(TEXT)
+    data = copy.deepcopy(DATA)
     holder = data
     for step in where[:-1]:
         holder = holder[step]

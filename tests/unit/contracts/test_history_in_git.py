@@ -77,9 +77,9 @@ def test_where_git_cannot_tell_that_is_said(released: Path, tmp_path: Path) -> N
 
 def spoil_vocabulary(folder: Path, monkeypatch: pytest.MonkeyPatch, **marks: str) -> None:
     """The code of functions is another, and both locks are written as if that had been released."""
-    monkeypatch.setattr(compare, "fingerprints", lambda: actual() | marks)
+    monkeypatch.setattr(compare, "fingerprints", lambda: {**actual(), **marks})
     for lock in (folder / LOCK, folder / HISTORY / LOCK):
-        lock.write_text(json.dumps(actual() | marks))
+        lock.write_text(json.dumps({**actual(), **marks}))
 
 
 def test_a_lock_copied_over_the_historys_does_not_sign_for_the_functions(
@@ -109,6 +109,6 @@ def test_without_git_an_unsigned_lock_is_refused(released: Path, monkeypatch: py
     assert "nobody approved what these do by it: another" in run(released, "diff").output
     (released / HISTORY / LOCK).write_text("half wri")
     assert (
-        "history/vocabulary.lock: the functions as they were last released: it cannot be read. Restore it from git"
+        "history/vocabulary.lock:1: the functions as they were last released: it cannot be read. Restore it from git"
         in run(released, "diff").output
     )

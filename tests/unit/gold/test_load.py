@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from lake_assets.gold.errors import GoldFilesBroken
-from lake_assets.gold.load import load_gold
+from lake_assets.gold.load import GOLD_DIR, load_gold
 from lake_assets.gold.model import SmallestCell
 from lake_assets.lineage.build import cell_text
 from publisher.contracts import Contract
@@ -100,6 +100,19 @@ def test_all_problems_of_all_files_are_said_at_once(load: Load) -> None:
     with pytest.raises(GoldFilesBroken) as caught:
         load(a="SELECT 1 AS one\n", b=header("debts", "debts") + "SELECT * FROM silver.debts\n")
     assert {problem.file for problem in caught.value.problems} == {"a.sql", "b.sql"}
+
+
+def test_one_bad_file_is_told_alone_whatever_reads_it_or_stands_beside_it(load: Load, contracts: dict[str, Contract]) -> None:
+    """A table without columns in the schema once made each table after it look as if it had none, and counted no people."""
+    cell = "people < 10 suppresses people within all"
+    own = {path.stem: path.read_text() for path in GOLD_DIR.glob("*.sql")}
+    reads_it = header("people", "people", cell) + "SELECT count(DISTINCT customer) AS people FROM gold.a_bad\n"
+    reads_that = header("people", "people", cell) + "SELECT people FROM gold.reads_it\n"
+    bad = header("debts", "debts") + "SELECT count(stage) AS debts FROM silver.debts\n"
+    with pytest.raises(GoldFilesBroken) as caught:
+        load(a_bad=bad, reads_it=reads_it, reads_that=reads_that, **own)
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.field) == ("a_bad.sql", "stage")
 
 
 def test_a_circle_is_named(load: Load) -> None:

@@ -124,7 +124,8 @@ def test_the_officers_page_begins_with_all_that_leaves_of_one_person(contracts: 
         assert (f"href='#{entity}'" in summary) == (contract.subject_namespace == "customer")
         part = summary.partition(f"<a href='#{entity}'>")[2].partition("<tr class='of'>")[0]
         for field in contract.fields if contract.subject_namespace else ():
-            row = part.partition(f"<code>{field.name}</code></td>")[2].partition("</tr>")[0]
+            row = part.partition(f"<td><code>{field.name}</code>")[2].partition("</tr>")[0]
+            assert f"<small>{field.classification}</small><p>{escape(field.description)}</p>" in row
             assert f"<code>{field.derivation.column}</code>" in row
             assert escape(field.derivation.reveals) in row
             assert (f"at least {contract.k} people share it" in row) == (field.k_group is not None)
@@ -135,12 +136,52 @@ def test_the_officers_page_does_not_take_a_wish_for_a_fact(contracts: dict[str, 
     text = officer.render_page(contracts)
     for entity, contract in contracts.items():
         facts = text.partition(f'id="{entity}"')[2].partition("</dl>")[0]
-        assert (
-            f"<dt>Its users are told</dt><dd>{escape(contract.limitations)} A rule for people: nothing here enforces it</dd>"
-            in facts
+        restricted = [field.name for field in contract.fields if field.classification == "restricted"]
+        told = facts.partition(f"<dt>Its users are told</dt><dd>{escape(contract.limitations)} ")[2].partition("</dd>")[0]
+        assert (told == "A rule for people: nothing here enforces it") == (not restricted and contract.k is None)
+        assert ("Gold enforces groups where a restricted field is read" in told) == bool(restricted)
+        assert ("Gold enforces groups of 10 or more" in told) == (entity == "customers")
+        assert ("silver shows single rows to whoever may read it. Otherwise it is a rule for people" in told) == told.startswith(
+            "Gold"
         )
+        assert "The lake looks every night for whom the platform asked to erase" in facts, "erasure is a job"
+        assert "nothing here checks that the period was kept" in facts
+        assert "the lake does not delete by itself yet" in facts, "retention is none"
         singly = "every row leaves singly, under a code, and nothing keeps a combination of its fields from being one person’s"
         assert (singly in facts) == (bool(contract.subject) and contract.k is None)
+
+
+def test_the_officers_page_tells_of_one_person_what_never_leaves_and_in_pounds_what_is_pence(
+    contracts: dict[str, Contract],
+) -> None:
+    text = officer.render_page(contracts)
+    summary = text.partition('<section id="of-customer">')[2].partition("</section>")[0]
+    told = dict(re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)</dd>", summary))
+    assert told["Never"].startswith("full name (customers), ")
+    assert told["Only whether there is one"].startswith(
+        "email (customers), phone (customers), address (customers), note (circumstances)"
+    )
+    assert told["Only its length"] == "body (messages)"
+    assert "bank account (payments)" in told["Never"]
+    assert "contact email" not in summary, "a company's"
+    assert "rounded to the nearest £10" in summary
+    assert not re.search(r"rounded to the nearest [0-9]", text)
+    assert "(pence)" in summary
+    bands = re.search(r"how long it is, in bands of characters: [^<]+", text)
+    assert bands is not None
+    assert "0-79" in bands[0]
+    assert "&lt;0" not in bands[0], "no text is shorter than nothing"
+
+
+def test_the_officers_page_explains_its_signs_before_it_uses_them_and_leads_somewhere_on_paper(
+    contracts: dict[str, Contract],
+) -> None:
+    text = officer.render_page(contracts)
+    assert text.index("How to read the tables") < text.index("class='person'") < text.index("class='glance'")
+    assert "Whatever is not listed\nhere cannot leave." in text
+    assert text.count("<span class='paper'> (section What comes with every message)</span>") == len(contracts)
+    assert ">What comes with every message</h2>" in text
+    assert "nav, .screen { display: none; }" in text
 
 
 def test_the_officers_page_says_what_the_time_of_a_message_tells(contracts: dict[str, Contract]) -> None:
