@@ -125,6 +125,8 @@ def _few_tasks(cores: int) -> dict[str, str]:
         "spark.sql.files.maxPartitionBytes": "16m",
         "spark.sql.files.openCostInBytes": "262144",
         "spark.databricks.delta.snapshotPartitions": "1",
+        # Each broadcast takes a buffer of this size first, and each stage has some: of 4 MB, the default, Java collects all the time.
+        "spark.broadcast.blockSize": "256k",
     }
 
 

@@ -34,13 +34,13 @@ from publisher.database import connect
 from tests.faults.kinesis import Kinesis, serve
 from tests.faults.processes import Trap, start_relay
 from tests.faults.truth import SHADOW, Truth
+from tests.fixtures.long import LONG
 from tests.integration.oracle import Oracle
 from tests.integration.publisher.conftest import CONTRACTS
 from tests.integration.publisher.relays import wait_for
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "7"))
 SEED = int(os.environ.get("FAULT_SEED", "1"))
-LONG = "FAULT_ROUNDS" in os.environ
 PATIENCE = 60.0
 RELAYS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'publisher relay' AND datname = current_database()"
 

@@ -20,10 +20,10 @@ from tests.faults.lake_proxy import Proxy, proxied
 from tests.faults.lake_run import NAMED
 from tests.faults.lake_site import LakeSite
 from tests.faults.lake_truth import differences
+from tests.fixtures.long import LONG
 from tests.fixtures.spark import SparkTestServer
 
 SEED = int(os.environ.get("FAULT_SEED", "1"))
-LONG = "FAULT_ROUNDS" in os.environ
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "0")) // 4
 """A round of the lake costs as much as four of the relay's."""
 

@@ -6,7 +6,6 @@ With `make faults`: a server takes seconds to start, and the lease of a killed o
 
 from __future__ import annotations
 
-import os
 import secrets
 import signal
 import time
@@ -25,9 +24,9 @@ from resources.ports import free_port
 from tests.faults.lake_proxy import Proxy, proxied
 from tests.faults.lake_site import LakeSite
 from tests.faults.test_lake_killed import ROUNDS, SEED
+from tests.fixtures.long import LONG
 from tests.fixtures.spark import serving
 
-LONG = "FAULT_ROUNDS" in os.environ
 ROUNDS_OF_SERVERS = max(3, ROUNDS // 8)
 LEASE_SECONDS = 120.0
 """Until which a server must have started again: the lease of a killed one takes 30 s, its start some seconds more."""

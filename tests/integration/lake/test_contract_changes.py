@@ -334,6 +334,7 @@ def test_the_manifest_of_a_range_of_several_versions_agrees(story: Story) -> Non
     assert (found.seq, found.open) == (BASE + HIGH, ())
 
 
+@pytest.mark.long
 def test_in_another_order_and_in_one_batch_the_same_tables(
     story: Story, lake: Lake, contracts: dict[str, Contract], empty_lake: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

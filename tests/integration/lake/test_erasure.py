@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import os
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -47,6 +46,7 @@ from publisher.contracts import Contract, load_contracts
 from resources.lake import LakeResource
 from resources.landing import LandingResource
 from resources.spark import SparkConnectResource
+from tests.fixtures.long import LONG
 from tests.integration.lake.conftest import Lake
 from tests.unit.lake.make_events import START, event, line, pseudonym
 
@@ -57,7 +57,7 @@ DEBTS, MOVED, CREDITOR = 100, 150, 402
 ERASED = (FIRST, SECOND, DEBTS + FIRST, DEBTS + SECOND, CREDITOR)
 """Persons and rows of which nothing may stay."""
 
-PLACES = ("an object put", "bronze", "proof", "settle") if os.environ.get("FAULT_ROUNDS") else ("bronze",)
+PLACES = ("an object put", "bronze", "proof", "settle") if LONG else ("bronze",)
 """Where the erasure dies, in `make faults` after each kind of thing that it leaves behind. Each beginning costs the better part of a minute."""
 
 Rows = list[tuple[Any, ...]]
@@ -354,6 +354,7 @@ def test_the_next_erasure_cleans_what_came_late_and_takes_whom_an_operator_names
     assert closing(look(lake.tables)) is None
 
 
+@pytest.mark.long
 def test_a_code_that_a_living_person_mentions_is_told_and_nothing_is_called_proven(story: Story, dagster: Dagster) -> None:
     built = event(story.rules["debts"], 170, 200)
     built["subject"], built["record"]["customer_id"] = pseudonym(OTHER), pseudonym(5)

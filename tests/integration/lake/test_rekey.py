@@ -168,6 +168,7 @@ def test_later_batches_go_on_from_there(story: Story) -> None:
     assert silver(story.lake, "customers") == codes(NEW, 1 + NEW), "a late event raises no dead row"
 
 
+@pytest.mark.long
 def test_an_exchange_that_died_is_told_and_done_again_with_what_came_since(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of the tables written: gold and history wait, and the next run writes the same."""
     third = {entity: replace(contract, key_version=3, version="9.1.0") for entity, contract in story.second.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import psycopg
@@ -15,7 +14,7 @@ from tests.integration.publisher.test_rotation import with_key
 from tests.integration.whole_path.compare import silver_is_what_the_platform_says
 from tests.integration.whole_path.path import WholePath
 
-pytestmark = pytest.mark.skipif("FAULT_ROUNDS" not in os.environ, reason="`make faults` rotates the key: all rows pass once more")
+pytestmark = pytest.mark.long  # all rows pass once more
 
 
 @dataclass
