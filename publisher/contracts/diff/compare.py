@@ -133,10 +133,10 @@ def _vocabulary(base: str | None, head: str | None) -> list[Change]:
     before, after, actual = read_lock(base), read_lock(head), fingerprints()
     if after != actual:
         says = f"{LOCK} is not that of this publisher: write it with `publisher contracts lock`"
-        return [Change("widens", VOCABULARY, LOCK, says, LOCK)]
+        return [Change("widens", VOCABULARY, "", says, LOCK)]
     if before is None:
         return [
-            Change("widens", VOCABULARY, LOCK, "the base does not say what its functions did, so they cannot be compared", LOCK)
+            Change("widens", VOCABULARY, "", "the base does not say what its functions did, so they cannot be compared", LOCK)
         ]
     return lock_changes(before, actual)
 

@@ -80,7 +80,7 @@ def test_the_oracle_itself_makes_no_history_with_gaps_overlaps_or_two_current_ro
 
 @given(drawn=lives(LIVES, LIVES), moments=st.lists(st.booleans(), min_size=BATCHES, max_size=BATCHES), seed=st.integers(0, 10**6))
 @settings(
-    max_examples=20 if LONG else 1,  # each has the named cases and a dozen drawn lives
+    max_examples=20 if LONG else 1,  # each has the named cases and forty drawn lives
     deadline=None,
     derandomize=True,
     phases=[Phase.generate],  # shrinking a failure would take an hour of merges

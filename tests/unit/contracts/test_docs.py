@@ -92,7 +92,7 @@ def test_the_first_contract_that_it_shows_is_checked_approved_and_released_as_it
     says("lock", 0)
     wanted = says("diff", 1)
     shown = PAGE[PAGE.index("5 changes widen") : PAGE.index("  - entity: vocabulary\n    …")]
-    assert shown in wanted
+    assert shown in wanted.replace(str(folder), "contracts")
     approvals = wanted[wanted.index("approvals:") : wanted.index("Any later edit")]
     (folder / "approvals.yaml").write_text(
         approvals.replace(SIGNER, "officer").replace(REFERENCE, "DPIA-1").replace(DAY, "2026-11-24")
