@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import Counter
@@ -134,7 +135,7 @@ def test_what_is_joined_came_together_so_a_batch_is_still_looked_for_in_one_file
     )
     assert 1 < len(spans) < 8
     assert all(low <= high for low, high in spans)
-    assert all(before[1] < after[0] for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before[1] < after[0] for before, after in itertools.pairwise(spans))
 
 
 def test_a_merge_beside_a_compaction_fails_and_an_append_does_not(
