@@ -21,7 +21,7 @@ test: $(READY) $(SPARK)  ## Run the tests.
 	@exec $(BIN)/python -m pytest -q -n 2 --dist loadgroup $(ARGS)
 
 faults: $(READY) $(SPARK)  ## Break everything many times: 10,000 steps of the invariant's machine, 200 relays and 50 runs of the lake killed, 50 increments compacted, a key rotated.
-	@FAULT_STEPS=$${FAULT_STEPS:-10000} FAULT_ROUNDS=$${FAULT_ROUNDS:-200} $(BIN)/python -m pytest -q -n0 tests/faults tests/integration/lake/test_care.py tests/integration/whole_path/test_then_a_new_key.py $(ARGS)
+	@FAULT_STEPS=$${FAULT_STEPS:-10000} FAULT_ROUNDS=$${FAULT_ROUNDS:-200} $(BIN)/python -m pytest -q -n0 tests/faults tests/integration/lake/test_care_for_long.py tests/integration/whole_path/test_then_a_new_key.py $(ARGS)
 
 check: $(READY)  ## Lint, types, import rules, contracts and the Dagster definitions.
 	@$(BIN)/ruff check .
