@@ -199,11 +199,11 @@ def test_vacuum_ends_what_is_older_than_is_kept_and_nothing_else(
 def test_ids_that_are_over_are_in_no_checkpoint_and_a_batch_is_then_replaced(tables: LakeTables) -> None:
     folder = Path(unquote(urlsplit(tables.path(*THINGS)).path)) / "_delta_log"
     set_properties(
-        tables, *THINGS, {"delta.setTransactionRetentionDuration": "interval 2 seconds", "delta.checkpointInterval": "1"}
+        tables, *THINGS, {"delta.setTransactionRetentionDuration": "interval 5 seconds", "delta.checkpointInterval": "1"}
     )
     tables.append(*THINGS, rows(tables.spark, 1), batch=1)
     assert _ids(folder) == {"silver/things/0/1"}
-    time.sleep(2.5)
+    time.sleep(5.5)
     tables.append(*THINGS, rows(tables.spark, 2), batch=2)
     assert _ids(folder) == {"silver/things/0/2"}
     tables.append(*THINGS, rows(tables.spark, 1), batch=1)
