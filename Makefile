@@ -20,9 +20,9 @@ dev: $(READY) $(SPARK)  ## Keep it all running with live traffic; the Dagster UI
 test: $(READY) $(SPARK)  ## Run the tests.
 	@exec $(BIN)/python -m pytest -q -n 2 --dist loadgroup $(ARGS)
 
-faults: $(READY) $(SPARK)  ## Break everything many times: 10,000 steps of the invariant's machine, 200 relays and 50 runs of the lake and an erasure killed, a key rotated.
+faults: $(READY) $(SPARK)  ## Break everything many times: 10,000 steps of the invariant's machine, 200 relays, 50 runs of the lake and an erasure killed, 50 increments compacted, a key rotated.
 	@FAULT_STEPS=$${FAULT_STEPS:-10000} FAULT_ROUNDS=$${FAULT_ROUNDS:-200} $(BIN)/python -m pytest -q -n0 tests/faults tests/integration/lake/test_erasure.py tests/integration/lake/test_any_order.py $(ARGS)
-	@FAULT_ROUNDS=1 $(BIN)/python -m pytest -q -n0 -m long tests/integration --ignore tests/integration/lake/test_erasure.py $(ARGS)
+	@FAULT_ROUNDS=$${FAULT_ROUNDS:-200} $(BIN)/python -m pytest -q -n0 -m long tests/integration --ignore tests/integration/lake/test_erasure.py $(ARGS)
 
 check: $(READY)  ## Lint, types, import rules, contracts and the Dagster definitions.
 	@$(BIN)/ruff check .

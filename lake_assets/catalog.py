@@ -30,6 +30,7 @@ GROUPS = {
     "silver": "4_silver",
     "gold": "5_gold",
     "ops": "6_ops",
+    "care": "7_care",
 }
 
 

@@ -18,7 +18,8 @@ INGEST_TAGS = {"dagster/max_runtime": "1800"}
 """A machine that went down leaves its run as started, and none would follow: after half an hour it counts as failed."""
 
 ERASURE = "erasure"
-CLOSING = (ERASURE,)
+VACUUM = "vacuum"
+CLOSING = (ERASURE, VACUUM)
 """The jobs that have the lake for themselves: while one is at work, no other is worth starting."""
 
 NOTHING_HALF_DONE = {"pushlake/nothing_half_done": "true"}
@@ -26,6 +27,14 @@ NOTHING_HALF_DONE = {"pushlake/nothing_half_done": "true"}
 
 GOES_ON = {"pushlake/goes_on": "true"}
 """A run has this tag when it ended with batches perhaps still waiting: nothing that lands will tell of those."""
+
+AHEAD = {"dagster/priority": "1"}
+"""A run that is queued before others that wait for the same pool."""
+
+
+def compaction_of(lane: str) -> str:
+    """The job that compacts a lane's tables, and the asset below `care`."""
+    return f"compaction_of_{lane}"
 
 
 def ingest_job(completeness: dg.AssetChecksDefinition, others: dg.AssetChecksDefinition) -> UnresolvedAssetJobDefinition:

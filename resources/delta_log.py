@@ -1,6 +1,6 @@
 """What the names in a Delta table's folder tell without Spark: its last version, and which of its files are there.
 
-Belongs here: listing, on S3 and in a local folder. Not here: what is in a log or a file, writing.
+Belongs here: listing, and reading as it is, on S3 and in a local folder. Not here: what a log's entries say (delta_snapshot.py), writing.
 
 Asking Spark takes a statement a table, some 0.3 s each. Here it is two calls a table, many tables at once: Delta notes where its last checkpoint is, at most some tens of
 commits back, and the log is listed from there. So the cost does not grow with the log.
@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -27,6 +28,14 @@ THREADS = 16
 _COMMIT = re.compile(r"(?:^|/)(\d{20})\.json$")
 Table = tuple[str, str]
 """Layer and name."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file that lies in a table's folder, whether or not a version has it. `modified` counts seconds since 1970."""
+
+    size: int
+    modified: float
 
 
 class DeltaLogs:
@@ -45,15 +54,33 @@ class DeltaLogs:
             return {table: at for table, at in pool.map(self._version, list(tables)) if at is not None}
 
     def _version(self, table: Table) -> tuple[Table, int | None]:
-        log = f"{'/'.join(table)}/_delta_log/"
-        noted = self._folder.read(f"{log}_last_checkpoint")
-        behind = int(json.loads(noted)["version"]) if noted else 0
-        found = [int(match[1]) for name in self._folder.names(log, behind) if (match := _COMMIT.search(name))]
-        return table, max([*found, *([behind] if noted else [])], default=None)
+        behind = self.last_checkpoint(table)
+        found = [int(match[1]) for name in self.log_names(table, behind or 0) if (match := _COMMIT.search(name))]
+        return table, max([*found, *([] if behind is None else [behind])], default=None)
+
+    def last_checkpoint(self, table: Table) -> int | None:
+        """The version of the log's last checkpoint, as Delta has noted it; None before the first."""
+        noted = self.read_entry(table, "_last_checkpoint")
+        return int(json.loads(noted)["version"]) if noted else None
+
+    def log_names(self, table: Table, since: int = 0) -> list[str]:
+        """The names of the log's entries from a version on, without their folder; none where there is no table."""
+        first = f"{since:020d}"
+        names = (name.rsplit("/", 1)[-1] for name in self._folder.names(f"{'/'.join(table)}/_delta_log/", since))
+        return sorted(name for name in names if name >= first and name[:1].isdigit())
+
+    def read_entry(self, table: Table, name: str) -> bytes | None:
+        """The bytes of an entry of the log, None where it is not there (any more)."""
+        return self._folder.read(f"{'/'.join(table)}/_delta_log/{name}")
 
     def files(self, table: Table) -> set[str]:
         """The names of all files under a table's folder, without their folders: Delta gives each a name of its own."""
-        return {name.rsplit("/", 1)[-1] for name in self._folder.all_names(f"{'/'.join(table)}/")}
+        return {name.rsplit("/", 1)[-1] for name, _ in self._folder.all_files(f"{'/'.join(table)}/")}
+
+    def stored(self, table: Table) -> dict[str, Stored]:
+        """All files under a table's folder but its log's, by name without folders."""
+        files = self._folder.all_files(f"{'/'.join(table)}/")
+        return {name.rsplit("/", 1)[-1]: stored for name, stored in files if "/_delta_log/" not in f"/{name}"}
 
 
 class _Local:
@@ -70,9 +97,12 @@ class _Local:
             for path in (self._root / folder).iterdir():
                 yield path.name
 
-    def all_names(self, folder: str) -> Iterator[str]:
+    def all_files(self, folder: str) -> Iterator[tuple[str, Stored]]:
         for path in (self._root / folder).rglob("*"):
-            yield path.name
+            with suppress(FileNotFoundError):
+                if path.is_file() and not path.name.endswith(".crc"):  # Hadoop's checksums, which only local folders have
+                    found = path.stat()
+                    yield str(path.relative_to(self._root)), Stored(found.st_size, found.st_mtime)
 
 
 class _Bucket:
@@ -95,6 +125,7 @@ class _Bucket:
         for page in pages:
             yield from (item["Key"] for item in page.get("Contents", ()))
 
-    def all_names(self, folder: str) -> Iterator[str]:
+    def all_files(self, folder: str) -> Iterator[tuple[str, Stored]]:
         for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix + folder):
-            yield from (item["Key"] for item in page.get("Contents", ()))
+            for item in page.get("Contents", ()):
+                yield item["Key"].removeprefix(self._prefix), Stored(item["Size"], item["LastModified"].timestamp())

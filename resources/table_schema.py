@@ -17,6 +17,22 @@ INDEXED = ("_seq", "_seq_from", "_seq_to", "_batch", "_committed_at", "_valid_fr
 """The columns whose minima and maxima may stand in the log. No column of a record: those are people's data."""
 
 
+IDS_KEPT_DAYS = 30
+"""How long a table remembers which batches it has. Far beyond any client that was left behind; after half of it nobody relies on it
+(bronze/load.py), so it need not be for good: each checkpoint of a log writes every id anew."""
+
+FILES_KEPT_DAYS = 7
+"""How long a file stays that no version needs any more: so far back reach time travel and RESTORE (care/vacuum.py)."""
+
+UPKEEP = {
+    # A MERGE marks the rows that it replaces, instead of writing every file anew that holds one.
+    "delta.enableDeletionVectors": "true",
+    "delta.setTransactionRetentionDuration": f"interval {IDS_KEPT_DAYS} days",
+    "delta.deletedFileRetentionDuration": f"interval {FILES_KEPT_DAYS} days",
+}
+"""The properties that decide what a table grows to, for new tables; care/properties.py gives them to those that were made before."""
+
+
 def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
@@ -38,17 +54,12 @@ def columns_ddl(fields: Iterable[StructField]) -> str:
 
 
 def table_properties(schema: StructType, partition_by: Sequence[str], extra: Mapping[str, str]) -> dict[str, str]:
-    """The properties of a new table: statistics of technical columns only, and transaction ids kept for good."""
+    """The properties of a new table: statistics of technical columns only, and what keeps it small."""
     indexed = [name for name in INDEXED if name in schema.fieldNames() and name not in partition_by]
     statistics = {"delta.dataSkippingStatsColumns": ",".join(indexed)}
     if not indexed:
         statistics = {"delta.dataSkippingNumIndexedCols": "0"}
-    return {
-        **statistics,
-        # A replayed batch must still be recognised, however late; the default forgets with the log after 30 days.
-        "delta.setTransactionRetentionDuration": "interval 3650 days",
-        **extra,
-    }
+    return {**statistics, **UPKEEP, **extra}
 
 
 def properties_sql(properties: Mapping[str, str]) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _TXN_APP = "spark.databricks.delta.write.txnAppId"
 _TXN_VERSION = "spark.databricks.delta.write.txnVersion"
 _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
-_VACUUM = {
+VACUUM = {
     "spark.databricks.delta.retentionDurationCheck.enabled": "false",
     "spark.databricks.delta.vacuum.logging.enabled": "false",  # two commits a table, that say nothing that a receipt does not
     # Its listing is a few hundred names: planned for hundreds of tasks, a table took minutes on two busy cores.
@@ -170,7 +170,7 @@ class LakeTables:
         with spark_errors(f"merging batch {batch} into {layer}/{name}"), self._merging:
             source.createOrReplaceTempView(view)
             try:
-                with self._settings(
+                with self.settings(
                     {
                         _TXN_APP: transaction(layer, name, generation, batch),
                         _TXN_VERSION: "0",
@@ -202,7 +202,7 @@ class LakeTables:
         with spark_errors(f"deleting from {layer}/{name}"), self._merging:
             source.createOrReplaceTempView(view)
             try:
-                with self._settings({_USER_METADATA: note}):
+                with self.settings({_USER_METADATA: note}):
                     merge = f"MERGE INTO {self.sql_name(layer, name)} AS t USING {view} AS s ON {on} WHEN MATCHED THEN DELETE"
                     rows = self.spark.sql(merge).collect()
             finally:
@@ -215,7 +215,7 @@ class LakeTables:
         Rows behind deletion vectors are written out first. Time travel to before ends.
         """
         table = self.sql_name(layer, name)
-        with spark_errors(f"vacuuming {layer}/{name}"), self._settings(_VACUUM):
+        with spark_errors(f"vacuuming {layer}/{name}"), self.settings(VACUUM):
             self.spark.sql(f"REORG TABLE {table} APPLY (PURGE)").collect()
             self.spark.sql(f"VACUUM {table} RETAIN 0 HOURS").collect()
 
@@ -226,7 +226,7 @@ class LakeTables:
             return int(last[0].version)
 
     @contextmanager
-    def _settings(self, settings: Mapping[str, str]) -> Iterator[None]:
+    def settings(self, settings: Mapping[str, str]) -> Iterator[None]:
         """Settings of the session for one statement. A transaction id that stays set skips the next MERGE, in silence."""
         try:
             for key, value in settings.items():

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from lake_assets.raw.ledger import BATCH_BYTES, BATCH_OBJECTS, _batches
+from resources.table_schema import IDS_KEPT_DAYS
 
 ENTITIES = 7
 LINE_BYTES = 426
@@ -106,9 +107,19 @@ class Costs:
     """Ours and Spark's to the landing bucket, and SQS; of finding and reading objects, once each."""
 
     @property
+    def ids_kept(self) -> int:
+        """How many transaction ids a table remembers at most."""
+        return self.batches * min(IDS_KEPT_DAYS, self.load.days) // self.load.days
+
+    @property
     def ids_bytes(self) -> int:
         """Of a checkpoint, what compaction leaves: the transaction ids."""
-        return self.batches * TXN_BYTES
+        return self.ids_kept * TXN_BYTES
+
+    @property
+    def ids_written(self) -> int:
+        """Bytes of them in all checkpoints together: they grow until the first are forgotten."""
+        return (self.batches - self.ids_kept // 2) // CHECKPOINT_EVERY * self.ids_bytes
 
     def written(self, checkpoint_bytes: int) -> int:
         """Bytes of a table's checkpoints, all together: they grow evenly, so half of the last one on average."""
@@ -150,8 +161,8 @@ def main() -> None:
     table("its checkpoint", [_bytes(c.checkpoint_bytes) for c in every])
     table("all its checkpoints, ever", [_bytes(c.written(c.checkpoint_bytes)) for c in every])
     table(
-        "the same, compacted: its transaction ids",
-        [f"{_bytes(c.ids_bytes)}, ever {_bytes(c.written(c.ids_bytes))}" for c in every],
+        f"the same, compacted: its transaction ids of {IDS_KEPT_DAYS} days",
+        [f"{_bytes(c.ids_bytes)}, ever {_bytes(c.ids_written)}" for c in every],
     )
     table("commits, all tables", [_short(c.batches * TABLES_A_BATCH) for c in every])
     for name in ("PUT, LIST", "GET, HEAD", "SQS"):

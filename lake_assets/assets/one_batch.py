@@ -59,11 +59,13 @@ def take_through(
     """Loads a batch and merges it, noting in `done` what it did; the seconds of each stretch.
 
     It ends before silver when a value is missing: `done.conserved` tells. Repeated after a crash, each step finds what it did
-    before and changes nothing. With `hold_silver` it ends with bronze: see silver/rekey.py. Raises SparkFailed.
+    before and changes nothing, by the transaction ids of its writes; one that waited until those may be forgotten replaces its rows. With
+    `hold_silver` it ends with bronze: see silver/rekey.py. Raises SparkFailed, and ReplayWouldLose of a batch that waited so long.
     """
     clock = Stopwatch()
     with lake.tables(f"batch/{batch.number}") as tables:
-        bronze = load_batch(tables, landing, rules, batch)
+        again = batch.may_be_forgotten
+        bronze = load_batch(tables, landing, rules, batch, again=again)
         clock.lap("bronze")
         done.bronze.append(bronze)
         if not bronze.conservation.holds:
@@ -73,7 +75,7 @@ def take_through(
         if hold_silver:
             done.silver.append({})
         else:
-            merge_tombstones(tables, contents, batch.number, generation=batch.generation)
+            merge_tombstones(tables, contents, batch.number, generation=batch.generation, again=again)
             clock.lap("tombstones")
             done.silver.append(merge_entities(lake.tables, contracts, contents, batch.number, generation=batch.generation))
             clock.lap("silver")

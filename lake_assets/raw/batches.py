@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from pyspark.sql import Column, Row
 from pyspark.sql import functions as sf
@@ -16,7 +16,8 @@ from lake_assets.raw import generation, progress
 from lake_assets.raw.progress import Progress
 from lake_assets.raw.session import interpreted
 from lake_assets.transforms import schemas
-from resources.spark import as_micros, spark_errors
+from resources.spark import as_micros, from_micros, spark_errors
+from resources.table_schema import IDS_KEPT_DAYS
 from resources.tables import LakeTables
 
 FINISHED = "batches"
@@ -27,6 +28,9 @@ ERASURES = "erasures"
 
 ERASURE = "erasure"
 """How an object was found that an erasure wrote."""
+
+REMEMBERED = timedelta(days=IDS_KEPT_DAYS / 2)
+"""So long after it was registered, the tables surely know what they have of a batch. Half of what they do: clocks differ, and a run takes its time."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,13 @@ class Batch:
     generation: int = 0
     erasures: int = 0
     """How many erasures the lake has begun: with 0 nobody looks whether an event's person is gone."""
+    registered: datetime | None = None
+    """When the ledger came to know its first object; None where nobody asked."""
+
+    @property
+    def may_be_forgotten(self) -> bool:
+        """Whether it waited for so long that a table which had it may not know that any more: then its rows are replaced, and not appended."""
+        return self.registered is not None and datetime.now(UTC) - self.registered > REMEMBERED
 
     @property
     def size_bytes(self) -> int:
@@ -93,7 +104,7 @@ def _batch(number: int, rows: Iterable[Row], under: int, erasures: int) -> Batch
     objects = sorted(
         (RawObject(row.object, row.etag, row.size_bytes, row.found_by == ERASURE) for row in taken), key=lambda o: (o.key, o.etag)
     )
-    return Batch(number, tuple(objects), under, erasures)
+    return Batch(number, tuple(objects), under, erasures, from_micros(min(row.found for row in rows)))
 
 
 def pending_batches(tables: LakeTables) -> list[int]:

@@ -128,6 +128,9 @@ def site(cloud: Emulator, prefix: str, tmp_path: Path) -> Iterator[Site]:
         with connect(url, "test") as connection:
             install(connection, load_contracts(CONTRACTS))
             connection.execute(SHADOW)  # type: ignore[arg-type]
+            # What nobody flushes stays in memory: by itself the server writes it down within 0.2 s, and a crash would seldom find any.
+            connection.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
+            connection.execute("SELECT pg_reload_conf()")
         environment = {
             **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
             **provision(cloud.environment(), prefix=prefix, shards=1), "PLATFORM_DATABASE_URL": url, "CONTRACTS_DIR": str(CONTRACTS),
@@ -188,7 +191,7 @@ def database_killed(site: Site) -> None:
     In half of the rounds the relay stands still just before: its own commits, which are flushed, would flush the platform's with them. Only
     processes die, so what the system has written down is still there: a power cut is not tried.
     """
-    relay, writer = site.relay_beside_a_writer(200)
+    relay, writer = site.relay_beside_a_writer(100_000)  # more than it comes to: it writes until the database dies
     time.sleep(site.chance.uniform(0.1, 0.5))
     if stands := site.chance.random() < 0.5:
         os.kill(relay.pid, signal.SIGSTOP)

@@ -41,6 +41,10 @@ def test_the_assets_are_these(definitions: dg.Definitions) -> None:
         "bronze/quarantine",
         "bronze/risk",
         "ops/erasure",
+        "care/compaction_of_ingest",
+        "care/compaction_of_history",
+        "care/compaction_of_gold",
+        "care/vacuum",
     }
 
 
@@ -74,13 +78,18 @@ def test_jobs_sensors_and_schedules_are_these(definitions: dg.Definitions) -> No
         "rollback",
         "expire_quarantine",
         "erasure",
+        "compaction_of_ingest",
+        "compaction_of_history",
+        "compaction_of_gold",
+        "vacuum",
     }
-    assert {sensor.name for sensor in repository.sensor_defs} == {"landed", "automation", "erasure_unfinished"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {"landed", "automation", "erasure_unfinished", "crowded"}
     assert {schedule.name for schedule in repository.schedule_defs} == {
         "listing_of_open_hours",
         "listing_of_the_day",
         "expiry_of_quarantine",
         "erasure_daily",
+        "vacuum_daily",
     }
 
 
@@ -90,6 +99,18 @@ def test_ingest_takes_a_batch_to_silver_and_nothing_further(definitions: dg.Defi
     assert names == {"raw/objects", "bronze/quarantine", "bronze/risk"} | {
         f"{layer}/{e}" for layer in ("bronze", "silver") for e in ENTITIES
     }
+
+
+def test_a_lane_is_compacted_in_the_pool_of_those_who_write_it(definitions: dg.Definitions) -> None:
+    """OPTIMIZE beside a MERGE of the same table fails one of the two."""
+    graph = definitions.resolve_asset_graph()
+    for lane, written in {"ingest": "bronze/debts", "history": "silver/debts_history", "gold": "gold/portfolio"}.items():
+        compaction = graph.get(dg.AssetKey(["care", f"compaction_of_{lane}"]))
+        writer = graph.get(dg.AssetKey(written.split("/")))
+        assert compaction.pools == writer.pools == {lane}
+        tags = definitions.resolve_job_def(f"compaction_of_{lane}").tags
+        assert tags["dagster/priority"] == "1"
+        assert ("pushlake/lane" in tags) == (lane == "ingest")
 
 
 @pytest.mark.parametrize("table", GOLD)

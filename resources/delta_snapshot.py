@@ -1,0 +1,193 @@
+"""What a Delta table consists of, read from its log without Spark: its files, the rows that deletion vectors hide in them, its properties.
+
+Belongs here: the log's entries, as the protocol says (https://github.com/delta-io/delta/blob/master/PROTOCOL.md). Not here: listing (delta_log.py), what is
+too small or too many (lake_assets/care), writing.
+
+Spark has no SQL for it: DESCRIBE DETAIL counts files and bytes, and knows neither a file's size nor what a version's deletion vectors are. One list, a checkpoint and the
+commits since, some ten small objects.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import uuid
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import unquote
+
+import pyarrow.parquet as pq
+
+from resources.delta_log import DeltaLogs, Table
+
+THREADS = 8
+_COMMIT = re.compile(r"^(\d{20})\.json$")
+_CHECKPOINT = re.compile(r"^(\d{20})\.checkpoint(?:\.(\d{10})\.(\d{10}))?\.parquet$")
+_Z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
+_B85 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~"
+_FROM_Z85 = str.maketrans(_Z85, _B85)
+
+
+class NotInLog(LookupError):
+    """The log does not reach back to that version any more, or there is no such table."""
+
+
+@dataclass(frozen=True)
+class LiveFile:
+    """A data file of a version. `vector` is the name of the file that holds its deletion vector, `hidden` how many rows that hides."""
+
+    name: str
+    size: int
+    partition: tuple[tuple[str, str | None], ...]
+    vector: str | None
+    hidden: int
+    stats: str | None
+
+    @cached_property
+    def statistics(self) -> Mapping[str, Any]:
+        """What Delta noted of its rows: `numRecords`, `minValues`, `maxValues`."""
+        found: Mapping[str, Any] = json.loads(self.stats) if self.stats else {}
+        return found
+
+    @property
+    def rows(self) -> int | None:
+        """How many rows the file holds, hidden ones included; None where nobody noted it."""
+        return self.statistics.get("numRecords")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A table in one version. `removed` says when files went out of it, in milliseconds since 1970, as far as the log remembers."""
+
+    table: Table
+    version: int
+    files: tuple[LiveFile, ...]
+    removed: Mapping[str, int]
+    properties: Mapping[str, str]
+
+    @property
+    def names(self) -> set[str]:
+        """The names of all files that the version needs, deletion vectors among them."""
+        return {file.name for file in self.files} | {file.vector for file in self.files if file.vector}
+
+
+def snapshot(logs: DeltaLogs, table: Table, version: int | None = None) -> Snapshot:
+    """The table as it is, or as it was in a version. Raises NotInLog."""
+    behind = logs.last_checkpoint(table) if version is None else None
+    names = logs.log_names(table, behind or 0)
+    commits = {int(match[1]): name for name in names if (match := _COMMIT.match(name))}
+    checkpoints = _checkpoints(names)
+    wanted = max([*commits, *checkpoints], default=None) if version is None else version
+    if wanted is None or not (wanted in commits or wanted in checkpoints):
+        raise NotInLog(f"{'/'.join(table)} has no version {'at all' if wanted is None else wanted} in its log")
+    base = max((at for at in checkpoints if at <= wanted), default=-1)
+    replay = _Replay()
+    for name in checkpoints.get(base, ()):
+        replay.take(_entries_of_checkpoint(_read(logs, table, name)))
+    for at in range(base + 1, wanted + 1):
+        if at not in commits:
+            raise NotInLog(
+                f"version {wanted} of {'/'.join(table)} cannot be put together: commit {at} is not in its log any more"
+            )
+        replay.take([json.loads(line) for line in _read(logs, table, commits[at]).splitlines() if line.strip()])
+    return Snapshot(table, wanted, tuple(replay.files.values()), replay.removed, replay.properties)
+
+
+def snapshots(logs: DeltaLogs, tables: Iterable[Table]) -> dict[Table, Snapshot]:
+    """Several tables as they are, at once; those that are not there are left out."""
+
+    def one(table: Table) -> Snapshot | None:
+        try:
+            return snapshot(logs, table)
+        except NotInLog:
+            return None
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return {found.table: found for found in pool.map(one, list(tables)) if found is not None}
+
+
+class _Replay:
+    """The log's entries taken one commit after the other: the last word on a file holds."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, LiveFile] = {}
+        self.removed: dict[str, int] = {}
+        self.properties: dict[str, str] = {}
+
+    def take(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        entries = list(entries)
+        for entry in entries:
+            if metadata := entry.get("metaData"):
+                self.properties = dict(metadata.get("configuration") or {})
+            if gone := entry.get("remove"):
+                self.files.pop(gone["path"], None)
+                for name in filter(None, (_name(gone["path"]), _vector(gone.get("deletionVector")))):
+                    self.removed[name] = max(self.removed.get(name, 0), int(gone.get("deletionTimestamp") or 0))
+        # After what is removed: a commit that gives a file another deletion vector removes and adds it.
+        for entry in entries:
+            if added := entry.get("add"):
+                hidden = (added.get("deletionVector") or {}).get("cardinality") or 0
+                self.files[added["path"]] = LiveFile(
+                    name=_name(added["path"]),
+                    size=int(added["size"]),
+                    partition=tuple(sorted(dict(added.get("partitionValues") or {}).items())),
+                    vector=_vector(added.get("deletionVector")),
+                    hidden=int(hidden),
+                    stats=added.get("stats"),
+                )
+
+
+def _checkpoints(names: Iterable[str]) -> dict[int, list[str]]:
+    """The complete checkpoints, by version: each a file, or as many as its names say."""
+    found: dict[int, list[str]] = {}
+    parts: dict[int, list[str]] = {}
+    for name in names:
+        if match := _CHECKPOINT.match(name):
+            at = int(match[1])
+            if match[2] is None:
+                found[at] = [name]
+            else:
+                parts.setdefault(at, []).append(name)
+                if len(parts[at]) == int(match[3]):
+                    found.setdefault(at, parts[at])
+    return found
+
+
+def _entries_of_checkpoint(body: bytes) -> list[dict[str, Any]]:
+    file = pq.ParquetFile(io.BytesIO(body))
+    wanted = [name for name in ("add", "remove", "metaData") if name in file.schema_arrow.names]
+    return [
+        {key: {**value, **_maps(value)} for key, value in row.items() if value is not None}
+        for row in file.read(columns=wanted).to_pylist()
+    ]
+
+
+def _maps(value: Mapping[str, Any]) -> dict[str, Any]:
+    """PyArrow gives a map as a list of pairs."""
+    return {name: dict(value[name]) for name in ("partitionValues", "configuration") if value.get(name)}
+
+
+def _read(logs: DeltaLogs, table: Table, name: str) -> bytes:
+    body = logs.read_entry(table, name)
+    if body is None:  # Delta tidied its log up meanwhile
+        raise NotInLog(f"{name} is not in the log of {'/'.join(table)} any more")
+    return body
+
+
+def _name(path: str) -> str:
+    return unquote(path).rsplit("/", 1)[-1]
+
+
+def _vector(descriptor: Mapping[str, Any] | None) -> str | None:
+    """The name of the file that holds a deletion vector; None for one that stands in the log itself."""
+    if not descriptor or descriptor["storageType"] == "i":
+        return None
+    text: str = descriptor["pathOrInlineDv"]
+    if descriptor["storageType"] == "p":
+        return _name(text)
+    return f"deletion_vector_{uuid.UUID(bytes=base64.b85decode(text[-20:].translate(_FROM_Z85)))}.bin"
