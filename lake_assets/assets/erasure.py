@@ -19,7 +19,7 @@ from lake_assets.jobs import ERASURE, NOTHING_HALF_DONE
 from lake_assets.raw.alone import closing, look
 from lake_assets.raw.batches import pending_batches
 from lake_assets.raw.lake import ensure_lake
-from lake_assets.raw.session import interpreted
+from lake_assets.raw.session import are_small, interpreted
 from lake_assets.runs import ALONE, alone
 from lake_assets.silver.rekey import waits
 from lake_assets.transforms import schemas
@@ -68,7 +68,10 @@ def erasure_asset(catalog: Catalog) -> dg.AssetsDefinition:
                 return
 
         def one(name: str) -> str:
-            with lake.tables(f"erasure/gold/{name}/{run}") as tables, interpreted(tables.spark):
+            with (
+                lake.tables(f"erasure/gold/{name}/{run}") as tables,
+                interpreted(tables.spark, small=are_small(tables, catalog.gold[name].dependencies)),
+            ):
                 build(catalog.gold[name], tables.spark, tables.lake_uri)
             return name
 

@@ -18,7 +18,7 @@ from lake_assets.gold.refreshes import check_refreshes
 from lake_assets.guard import without_values
 from lake_assets.metadata import preview
 from lake_assets.raw import alone, generation
-from lake_assets.raw.session import interpreted
+from lake_assets.raw.session import are_small, interpreted
 from lake_assets.replay.checkpoints import GOLD, record
 from lake_assets.replay.lanes import gold_tables
 from lake_assets.runs import kept_out
@@ -72,10 +72,12 @@ def gold_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
 
         def make(name: str) -> tuple[str, GoldResult, dict[str, dg.MarkdownMetadataValue], dg.AssetCheckResult | None]:
             asked = dg.AssetCheckKey(dg.AssetKey(["gold", name]), TWO_REFRESHES) in context.selected_asset_check_keys
-            with lake.tables(f"gold/{name}/{context.run.run_id}") as tables, interpreted(tables.spark):
-                result = build(catalog.gold[name], tables.spark, tables.lake_uri)
-                shown = preview(catalog.gold[name], tables.read("gold", name))
-                return name, result, shown, two_refreshes(catalog.gold[name], tables) if asked else None
+            with lake.tables(f"gold/{name}/{context.run.run_id}") as tables:
+                with interpreted(tables.spark, small=are_small(tables, catalog.gold[name].dependencies)):
+                    result = build(catalog.gold[name], tables.spark, tables.lake_uri)
+                with interpreted(tables.spark):
+                    shown = preview(catalog.gold[name], tables.read("gold", name))
+                    return name, result, shown, two_refreshes(catalog.gold[name], tables) if asked else None
 
         for names in generations(catalog, wanted):
             with ThreadPoolExecutor(THREADS) as pool:

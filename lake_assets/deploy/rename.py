@@ -14,10 +14,10 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from lake_assets.deploy.scrub import is_small, remove_former_versions, tables_of
+from lake_assets.deploy.scrub import remove_former_versions, tables_of
 from lake_assets.raw import progress
 from lake_assets.raw.batches import finished_below
-from lake_assets.raw.session import interpreted
+from lake_assets.raw.session import interpreted, is_small
 from publisher.contracts import Contract
 from publisher.contracts.lasting import names_of
 from resources.spark import spark_errors

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pyspark.sql import Row
 
 from lake_assets.raw import progress
-from lake_assets.raw.session import SMALL_BYTES, interpreted
+from lake_assets.raw.session import interpreted, is_small
 from resources.spark import spark_errors
 from resources.table_schema import quoted
 from resources.tables import LakeTables
@@ -120,11 +120,6 @@ def remove_former_versions(tables: LakeTables, layer: str, name: str) -> None:
         finally:
             for setting in VACUUM:
                 tables.spark.conf.unset(setting)
-
-
-def is_small(tables: LakeTables, layer: str, name: str) -> bool:
-    """Whether a table is so small that compiling a statement over it costs more than its rows."""
-    return bool(_detail(tables, layer, name).sizeInBytes < SMALL_BYTES)
 
 
 def _detail(tables: LakeTables, layer: str, name: str) -> Row:

@@ -25,6 +25,9 @@ _SPACE = " \t\r\n"
 _GZIP_END = 8
 """A member ends with its checksum and size."""
 
+_LEVEL = 6
+"""Of compression: 9 takes 2.6 times as long, and saves two hundredths."""
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -67,25 +70,21 @@ def pack(text: bytes, like: Unpacked) -> bytes:
     """The text as the object was: gzip without a time; what was broken stays broken, so that it is refused as before."""
     if not like.packed:
         return text
-    packed = gzip.compress(text, mtime=0)
+    packed = gzip.compress(text, _LEVEL, mtime=0)
     return packed if like.whole else packed[:-_GZIP_END]
 
 
 def cut(text: bytes, codes: Codes) -> Cut | None:
     """The text without what is theirs, or None where nothing is."""
-    hits = codes.in_bytes(text)
-    if not hits:
-        return None
     kept: list[bytes] = []
     digests: list[str] = []
-    for line in _lines(text):
-        if not (named := _named(line, hits)):
-            kept.append(line)
-            continue
-        rest, gone = _without(line, named)
+    end = 0
+    for start, stop, named in _naming_lines(text, codes):
+        rest, gone = _without(text[start:stop], named)
         digests += gone
-        kept.append(rest)
-    return Cut(b"".join(kept), tuple(digests)) if digests else None
+        kept += (text[end:start], rest)
+        end = stop
+    return Cut(b"".join([*kept, text[end:]]), tuple(digests)) if digests else None
 
 
 def cut_failures(text: bytes, codes: Codes) -> Cut | None:
@@ -130,6 +129,19 @@ def _lines(text: bytes) -> Iterator[bytes]:
         end = text.find(b"\n", start) + 1 or len(text)
         yield text[start:end]
         start = end
+
+
+def _naming_lines(text: bytes, codes: Codes) -> Iterator[tuple[int, int, dict[str, int]]]:
+    """The lines that name somebody: where each begins and ends, and whom it names."""
+    start, stop, named = 0, 0, dict[str, int]()
+    for at, code, upto in codes.places(text):
+        if at >= stop:
+            if named:
+                yield start, stop, named
+            start, stop, named = text.rfind(b"\n", 0, at) + 1, text.find(b"\n", at) + 1 or len(text), {}
+        named[code] = upto
+    if named:
+        yield start, stop, named
 
 
 def _named(piece: bytes, hits: dict[str, int]) -> dict[str, int]:

@@ -12,7 +12,10 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
 
+import numpy as np
 from pyspark.sql import Column
 from pyspark.sql import functions as sf
 
@@ -24,6 +27,10 @@ PERSON = "@"
 CODE = re.compile("[0-9a-f]{32}")
 TOKEN = re.compile(rb"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 """How every pseudonym looks (publisher: 128 bits, lower-case hex)."""
+
+_LENGTH = 32
+_HEAD = 8
+_IS_HEX = bytes(byte in b"0123456789abcdef" for byte in range(256))
 
 
 def person_digest(code: str) -> str:
@@ -81,5 +88,48 @@ class Codes:
         return found
 
     def in_bytes(self, body: bytes) -> dict[str, int]:
-        """Those that stand in `body`."""
-        return self.among(token.decode() for token in set(TOKEN.findall(body)))
+        """Those that stand in `body`, each with its position of erasure."""
+        return {code: upto for _, code, upto in self.places(body)}
+
+    def places(self, body: bytes) -> list[tuple[int, str, int]]:
+        """Where they stand in `body`, in order: the offset, the code, its position of erasure.
+
+        Whoever is known is sought by the first bytes of all that looks like a code: gigabytes of raw objects are searched twice an erasure.
+        """
+        starts = token_starts(body)
+        by_digest = {}
+        if self.persons or self.rows:
+            by_digest = self.among({body[at : at + _LENGTH].decode() for at in starts.tolist()})
+        heads = np.union1d(self._heads, _heads_of(by_digest)) if by_digest else self._heads
+        if not len(heads):
+            return []
+        likely = starts[np.isin(_windows(body, _HEAD)[starts].copy().view(np.uint64).ravel(), heads)] if len(starts) else starts
+        found = []
+        for at in likely.tolist():
+            code = body[at : at + _LENGTH].decode()
+            upto = self.known.get(code, by_digest.get(code))
+            if upto is not None:
+                found.append((at, code, upto))
+        return found
+
+    @cached_property
+    def _heads(self) -> Any:
+        return _heads_of(code for code in self.known if len(code) == _LENGTH)
+
+
+def token_starts(body: bytes) -> Any:
+    """Where TOKEN would match: the beginnings of all runs of exactly 32 hex digits.
+
+    A quarter of the time that the expression takes, 0.06 s for 11 MB, most of it without the interpreter's lock.
+    """
+    edges = np.diff(np.frombuffer(b"\0" + body.translate(_IS_HEX) + b"\0", np.int8))
+    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    return starts[ends - starts == _LENGTH]
+
+
+def _windows(body: bytes, length: int) -> Any:
+    return np.lib.stride_tricks.sliding_window_view(np.frombuffer(body, np.uint8), length)
+
+
+def _heads_of(codes: Iterable[str]) -> Any:
+    return np.array(sorted({code[:_HEAD].encode() for code in codes}), dtype=f"S{_HEAD}").view(np.uint64)

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
 from lake_assets.bronze.erased import bucket
@@ -70,10 +72,12 @@ def find(tables: LakeTables, entity: str, pending: Pending) -> Going:
     asked = sf.broadcast(tables.spark.createDataFrame(rows, "code STRING, upto BIGINT, what STRING").coalesce(1))
     bronze = tables.read("bronze", entity)
     persons, keys = asked.where(sf.col("what") == PERSON_ASKED), asked.where(sf.col("what") != PERSON_ASKED)
+    # Each is a digest of every row of bronze: only what was asked for is looked for.
+    by = [(persons, digest_column(PERSON, sf.col("_subject")))] if any(row[2] == PERSON_ASKED for row in rows) else []
+    by += [(keys, digest_column(entity, sf.col("_key")))] if any(row[2] != PERSON_ASKED for row in rows) else []
     with spark_errors(f"looking for the rows of erased persons in {entity}"):
-        by_person = bronze.withColumn("code", digest_column(PERSON, sf.col("_subject"))).join(persons, "code")
-        by_key = bronze.withColumn("code", digest_column(entity, sf.col("_key"))).join(keys, "code")
-        found = by_person.select("_key").union(by_key.select("_key")).distinct().collect()
+        theirs = [bronze.select("_key", digest.alias("code")).join(wanted, "code").select("_key") for wanted, digest in by]
+        found = reduce(DataFrame.union, theirs).distinct().collect()
         if not found:
             return Going()
         own = tables.spark.createDataFrame([(row._key,) for row in found], "_key STRING").coalesce(1)

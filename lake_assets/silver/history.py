@@ -15,7 +15,7 @@ from pyspark.sql import functions as sf
 
 from lake_assets.raw import generation as generations
 from lake_assets.raw import progress
-from lake_assets.raw.session import SMALL_EVENTS, interpreted
+from lake_assets.raw.session import SMALL_EVENTS, interpreted, is_small
 from lake_assets.transforms import schemas
 from lake_assets.transforms.scd2 import spans
 from publisher.contracts import Contract
@@ -121,7 +121,8 @@ def update_history(
         f"WHEN MATCHED AND ({changed}) THEN UPDATE SET {assignments} "
         f"WHEN NOT MATCHED THEN INSERT ({', '.join(map(quoted, columns))}) VALUES ({values})"
     )
-    with interpreted(tables.spark, small=events < SMALL_EVENTS):
+    small = events < SMALL_EVENTS and is_small(tables, "silver", f"{entity}_history")
+    with interpreted(tables.spark, small=small):
         merged = tables.merge("silver", f"{entity}_history", source, clauses, batch=upto_batch, generation=generation)
         progress.write(tables, history_progress(entity), position=upto_batch, note=seen)
     return HistoryResult(entity, behind, upto_batch, merged.inserted, merged.updated, len(again))
