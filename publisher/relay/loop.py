@@ -36,7 +36,7 @@ from publisher.watch.vitals import State, Vitals
 logger = logging.getLogger("publisher.relay")
 
 PAGE_ROWS = 8_000
-AHEAD_BYTES = 32 * 1024 * 1024
+AHEAD_BYTES = 12 * 1024 * 1024
 """Released events that may wait in memory. A partition whose puts keep failing fills it last: it holds 1/256 of them."""
 
 POLL_FIRST_SECONDS = 0.005
