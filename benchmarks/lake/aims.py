@@ -6,6 +6,7 @@ Belongs here: comparing and printing. Not here: any figure.
 from __future__ import annotations
 
 import statistics
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,3 +39,8 @@ def show(aims: Sequence[Aim], scale: float) -> None:
 def warm(seconds: Sequence[float]) -> float | None:
     """The median of all but the first, which was cold."""
     return statistics.median(seconds[1:]) if len(seconds) > 1 else None
+
+
+def say(text: str) -> None:
+    """What a benchmark is at, on standard error: the tables come at its end."""
+    print(f"  … {text}", file=sys.stderr, flush=True)

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from benchmarks.lake.aims import Aim, show
+from benchmarks.lake.aims import Aim, say, show
 from benchmarks.lake.events import SHARES, Load, rules, verify
 from benchmarks.lake.site import ROUNDS, SCALE, Site, make_empty_lake, scaled, site
 from benchmarks.lake.synthetic import Numbers, bronze, numbers, rows_of
@@ -60,6 +60,7 @@ def main() -> None:
             lakes = {each.name: _lake_with(at, ours, contracts, each) for each in (SMALL, LARGE)}
             for turn in range(2 * ROUNDS + 1):
                 for name in lakes if turn % 2 else reversed(lakes):
+                    say(f"round {turn} of the {name} lake")
                     took[name].append(_increment(at, ours, lakes[name], f"{name}-{turn}", turn))
             mib = ours.mib()
         with proxied(int(at.env["AWS_ENDPOINT_URL"].rsplit(":", 1)[1])) as proxy:
@@ -67,6 +68,7 @@ def main() -> None:
             with closing(Ours(counted, contracts, "counted")) as ours:
                 for turn in (100, 101):  # the first reads the logs, as every server once does
                     for name in lakes:
+                        say(f"calls of the {name} lake")
                         before = proxy.requests.copy()
                         loaded = _increment(counted, ours, lakes[name], f"{name}-{turn}", turn)
                         calls[name] = Counter(proxy.requests - before) + Counter(loaded.calls)
@@ -75,6 +77,7 @@ def main() -> None:
 
 def _lake_with(at: Site, ours: Ours, contracts: Mapping[str, Contract], past: History) -> str:
     """A lake with a ledger, closed batches, and bronze."""
+    say(f"making the {past.name} lake")
     ours.new_lake()
     with ours.lake.tables(f"bench/ledger/{past.name}") as tables:
         _write(tables, "ops", "objects", _ledger(tables, past))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
-from benchmarks.lake.aims import Aim, show, warm
+from benchmarks.lake.aims import Aim, say, show, warm
 from benchmarks.lake.events import SHARES, Load, rules, verify
 from benchmarks.lake.site import ROUNDS, SCALE, Site, make_empty_lake, scaled, site
 from benchmarks.lake.synthetic import each_row
@@ -36,6 +36,7 @@ def main() -> None:
         ours.new_lake()
         fill(ours.lake, contracts, rows)
         for turn in range(ROUNDS + 1):
+            say(f"increment {turn}")
             for name, seconds in _round(at, ours, contracts, rows, turn).items():
                 steps.setdefault(name, []).append(seconds)
         mib = ours.mib()

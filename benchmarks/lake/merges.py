@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from contextlib import closing
 
-from benchmarks.lake.aims import Aim, show, warm
+from benchmarks.lake.aims import Aim, say, show, warm
 from benchmarks.lake.events import SHARES, rules
 from benchmarks.lake.site import ROUNDS, SCALE, make_empty_lake, scaled, site
 from benchmarks.lake.synthetic import Numbers, bronze, each_row, numbers
@@ -37,6 +37,7 @@ def main() -> None:
         make_empty_lake(at, ours.remote, contracts)
         for size in ROWS:
             rows = max(KEYS, scaled(size))
+            say(f"{rows:,} rows")
             ours.new_lake()
             _fill(ours.lake, contract, rows)
             for vectors in (True, False):
