@@ -132,20 +132,21 @@ class _Maker:
 
 
 def pseudonym(of: str, number: int) -> str:
-    """The code of a row, as random as a real one."""
-    return hashlib.blake2b(f"{of}/{number}".encode(), digest_size=16).hexdigest()
+    """The code of a row, as random as a real one, and as Spark makes it in `synthetic.py`."""
+    return hashlib.md5(f"{of}/{number}".encode(), usedforsecurity=False).hexdigest()
 
 
 def _value(field: FieldRule, people: int) -> Callable[[random.Random], str]:
     """Draws a value of the field's domain, as JSON; an optional one is null now and then."""
     if field.pattern == PSEUDONYM_PATTERN:
         return lambda rng: f'"{pseudonym("customers", rng.randrange(people))}"'
-    drawn = list(map(json.dumps, _some(field)))
+    drawn = list(map(json.dumps, domain(field)))
     drawn += [] if field.required else ["null"] * max(1, len(drawn) // 5)
     return lambda rng: drawn[int(rng.random() * len(drawn))]
 
 
-def _some(field: FieldRule) -> list[Any]:
+def domain(field: FieldRule) -> list[Any]:
+    """Some of the values that the rule lets through: all where they are few."""
     if field.type == "boolean":
         return [False, True]
     if field.type == "integer":

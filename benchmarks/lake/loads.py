@@ -8,26 +8,27 @@ of the loads after it, each into a new lake, the ways in turn, so that a drift o
 
 from __future__ import annotations
 
-import os
-import statistics
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 
 from pyspark.errors import PySparkException
 
+from benchmarks.lake.aims import Aim, show, warm
 from benchmarks.lake.events import Load, rules, verify
-from benchmarks.lake.site import SCALE, Site, peers_installed, scaled, site
+from benchmarks.lake.site import ROUNDS, SCALE, Site, make_empty_lake, peers_installed, scaled, site
 from benchmarks.lake.ways import Ours, PeersProcess, Streaming, Told, Way, fields
 from benchmarks.publisher.site import CONTRACTS
 from publisher.contracts import load_contracts
 
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 PEERS = ("dlt", "polars + deltalake", "duckdb + deltalake")
 OURS = "Pushlake"
+STREAMING = "Spark streaming"
 LARGE, SMALL, MORE, NOTHING = "few large", "many small", "20 more objects", "nothing new"
+PATIENCE = 240.0
+"""Seconds of loads after which a way has no more warm rounds than one."""
 
 
 @dataclass
@@ -41,8 +42,12 @@ class Times:
         self.took.setdefault(what, []).append(seconds)
 
     def warm(self, what: str) -> float | None:
-        later = self.took.get(what, [])[1:]
-        return statistics.median(later) if later else None
+        return warm(self.took.get(what, []))
+
+    @property
+    def enough(self) -> bool:
+        """Whether it has had a warm round, and all the time that it gets."""
+        return len(self.took.get(NOTHING, [])) > 1 and sum(map(sum, self.took.values())) > PATIENCE
 
 
 def main() -> None:
@@ -56,18 +61,11 @@ def main() -> None:
         packages = peers_installed()
         for name in PEERS if packages else ():
             ways[name] = lambda name=name: PeersProcess(at, name, fields(), packages)  # type: ignore[misc]
-        ways["Spark streaming"] = lambda: Streaming(at, fields())
-        _make_empty_lake(at)
+        ways[STREAMING] = lambda: Streaming(at, fields())
+        with closing(Ours(at, load_contracts(CONTRACTS))) as ours:
+            make_empty_lake(at, ours.remote, load_contracts(CONTRACTS))
         times = _measure(at, ways, large, small, more, told)
     _print(times, large, small)
-
-
-def _make_empty_lake(at: Site) -> None:
-    ours = Ours(at, load_contracts(CONTRACTS))
-    try:
-        at.make_empty_lake(ours.remote, load_contracts(CONTRACTS))
-    finally:
-        ours.close()
 
 
 def _measure(
@@ -78,6 +76,8 @@ def _measure(
         running: dict[str, Way] = {}
         for turn in range(ROUNDS + 1):
             for name, start in ways.items() if turn % 2 == 0 else reversed(ways.items()):
+                if times[name].enough:
+                    continue
                 began = time.perf_counter()
                 if name not in running:
                     running[name] = start()
@@ -115,13 +115,13 @@ def _one_round(
 
 def _print(times: dict[str, Times], large: Load, small: Load) -> None:
     print(
-        f"bronze, from gzip objects in one emulator of S3 to Delta tables in it; BENCH_SCALE={SCALE:g}, median of {ROUNDS} warm rounds"
+        f"bronze, from gzip objects in one emulator of S3 to Delta tables in it; BENCH_SCALE={SCALE:g}, median of up to {ROUNDS} warm rounds"
     )
     print(
         f"few large: {large.objects} objects, {large.events:,} events; many small: {small.objects:,} objects, {small.events:,} events"
     )
     heads = (LARGE + ", cold", LARGE, SMALL, MORE, NOTHING)
-    print(f"{'seconds (theirs : ours)':26}" + "".join(f"{head:>24}" for head in heads) + f"{'peak MiB':>10}")
+    print(f"{'seconds (theirs : ours)':26}" + "".join(f"{head:>24}" for head in heads) + f"{'peak MiB':>10}{'warm':>6}")
     ours = times[OURS]
     if not ours.took:
         sys.exit("Nothing to compare with: see above.")
@@ -129,11 +129,29 @@ def _print(times: dict[str, Times], large: Load, small: Load) -> None:
         if not each.took:
             continue
         cells = [(each.took[LARGE][0], ours.took[LARGE][0]), *((each.warm(what), ours.warm(what)) for what in heads[1:])]
-        print(f"{name:26}" + "".join(_cell(*cell) for cell in cells) + f"{each.mib:>10,.0f}")
+        print(f"{name:26}" + "".join(_cell(*cell) for cell in cells) + f"{each.mib:>10,.0f}{len(each.took[NOTHING]) - 1:>6}")
     print("Ours validates, quarantines and accounts for each line, and counts the tables afterwards; the peers parse and append.")
     print(
         "The number in brackets is how many times as long as ours a peer took. Peers but dlt and Spark are told which objects are new."
     )
+    show(_aims(times), SCALE)
+
+
+def _aims(times: dict[str, Times]) -> list[Aim]:
+    def ratio(what: str, of: str, to: str) -> float | None:
+        over, under = (times[name].warm(what) if name in times else None for name in (of, to))
+        return over / under if over and under else None
+
+    dlt, polars, duckdb = PEERS
+    return [
+        Aim(f"{LARGE}: {dlt}'s time to ours", ratio(LARGE, dlt, OURS), 5, " times", least=True),
+        Aim(f"{LARGE}: our time to {polars}'s", ratio(LARGE, OURS, polars), 1.5, " times"),
+        Aim(f"{LARGE}: our time to {duckdb}'s", ratio(LARGE, OURS, duckdb), 2.5, " times"),
+        Aim(f"{SMALL}: {dlt}'s time to ours", ratio(SMALL, dlt, OURS), 3, " times", least=True),
+        Aim(f"{SMALL}: {STREAMING}'s time to ours", ratio(SMALL, STREAMING, OURS), 3, " times", least=True),
+        Aim(NOTHING, times[OURS].warm(NOTHING), 1, " s"),
+        Aim("memory of the Spark server", times[OURS].mib / 1024, 3, " GiB"),
+    ]
 
 
 def _cell(seconds: float | None, ours: float | None) -> str:

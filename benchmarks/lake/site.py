@@ -33,8 +33,11 @@ from resources.spark_server.layout import Layout, default_layout
 from resources.spark_server.server import SparkServer
 
 ROOT = Path(__file__).parents[2]
-SCALE = float(os.environ.get("BENCH_SCALE", "0.1"))
-"""Of the sizes that the tables name, how much is measured: 1 is all of it, and takes its time."""
+SCALE = float(os.environ.get("BENCH_SCALE", "1"))
+"""Of the sizes that the tables name, how much is measured."""
+
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
+"""Warm ones, after a cold one."""
 
 PACKAGES = ("dlt[deltalake,s3]==1.31.0", "polars==2.1.0", "duckdb==2.0.1", "deltalake==1.6.6", "s3fs==2026.9.0")
 EMPTY = "empty"
@@ -109,10 +112,6 @@ class Site:
                 self.s3.copy_object(Bucket=bucket, Key=to, CopySource={"Bucket": bucket, "Key": item["Key"]})
         return f"s3://{bucket}/{name}"
 
-    def make_empty_lake(self, remote: str, contracts: dict[str, Contract]) -> None:
-        with lake(remote, f"{self.env['LAKE_URI']}/{EMPTY}").tables("bench/empty") as tables:
-            ensure_lake(tables, contracts)
-
 
 @contextmanager
 def site() -> Iterator[Site]:
@@ -136,6 +135,12 @@ def site() -> Iterator[Site]:
 
 def lake(remote: str, uri: str) -> LakeResource:
     return LakeResource(spark=SparkConnectResource(remote=remote), uri=uri)
+
+
+def make_empty_lake(at: Site, remote: str, contracts: dict[str, Contract]) -> None:
+    """Makes the tables that `new_lake` copies."""
+    with lake(remote, f"{at.env['LAKE_URI']}/{EMPTY}").tables("bench/empty") as tables:
+        ensure_lake(tables, contracts)
 
 
 @contextmanager

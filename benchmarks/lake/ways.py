@@ -6,9 +6,10 @@ Belongs here: loading one load by one way into a new lake, cold and warm. Not he
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from lake_assets.assets.one_batch import Done, take_through
 from lake_assets.raw.batches import oldest_waiting
 from lake_assets.raw.ledger import register
 from publisher.contracts import Contract
+from resources.lake import LakeResource
 from resources.spark import close_session, open_session
 
 Told = list[dict[str, Any]]
@@ -29,6 +31,11 @@ class Loaded:
 
     seconds: float
     rows: int
+    laps: Mapping[str, float] = field(default_factory=dict)
+    """Of ours: the seconds of each step."""
+
+    calls: Mapping[str, int] = field(default_factory=dict)
+    """Of ours: the lake's own requests to S3 and SQS."""
 
 
 class Way(Protocol):
@@ -46,38 +53,49 @@ class Way(Protocol):
 
 
 class Ours:
-    """What an ingest run does up to bronze: the queue, the ledger, each batch's bronze with its count, closing it."""
+    """What an ingest run does up to bronze: the queue, the ledger, each batch's bronze with its count, closing it; and up to silver, where asked."""
 
     name = "Pushlake"
 
-    def __init__(self, at: Site, contracts: dict[str, Contract]) -> None:
+    def __init__(self, at: Site, contracts: dict[str, Contract], server: str = "spark") -> None:
         self._at, self._contracts, self._stack = at, contracts, ExitStack()
-        self._server = self._stack.enter_context(spark_server(at, "spark"))
-        self._uri = ""
+        self._server = self._stack.enter_context(spark_server(at, server))
+        self.uri = ""
 
     @property
     def remote(self) -> str:
         return self._server.url
 
-    def new_lake(self) -> None:
-        self._uri = self._at.new_lake()
+    @property
+    def lake(self) -> LakeResource:
+        """The lake that loads go to."""
+        return lake(self.remote, self.uri)
 
-    def load(self, load: Load, told: Told) -> Loaded:
+    def new_lake(self) -> None:
+        self.uri = self._at.new_lake()
+
+    def load(self, load: Load, told: Told, *, silver: bool = False) -> Loaded:
+        """Loads what the queue tells of. Raises RuntimeError unless bronze holds all of it."""
         self._at.tell(told)
-        resource, done, number = lake(self.remote, self._uri), Done(), 0
+        landing, queue = self._at.landing, self._at.queue
+        resource, done, number, laps = self.lake, Done(), 0, Counter[str]()
         began = time.perf_counter()
         while True:
-            with resource.tables(f"{self._uri}/{load.name}/{number}") as tables:
-                register(tables, self._at.landing, self._at.queue)
+            looked = time.perf_counter()
+            with resource.tables(f"{self.uri}/{load.name}/{number}") as tables:
+                register(tables, landing, queue)
                 batch = oldest_waiting(tables)
+            laps["finding"] += time.perf_counter() - looked
             if batch is None:
                 break
-            take_through(resource, self._at.landing, rules(), self._contracts.values(), batch, done, hold_silver=True)
+            clock = take_through(resource, landing, rules(), self._contracts.values(), batch, done, hold_silver=not silver)
+            laps.update(clock.seconds)
             number += 1
         seconds = time.perf_counter() - began
         if not done.conserved or sum(each.conservation.quarantined for each in done.bronze):
             raise RuntimeError(f"{load.name}: bronze does not hold what was read")
-        return Loaded(seconds, sum(sum(each.conservation.bronze.values()) for each in done.bronze))
+        rows = sum(sum(each.conservation.bronze.values()) for each in done.bronze)
+        return Loaded(seconds, rows, dict(laps), landing.calls + queue.calls)
 
     def mib(self) -> float:
         return peak_mib(self._server.pid)
