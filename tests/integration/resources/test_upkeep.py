@@ -45,6 +45,7 @@ def tables(spark: SparkSession, lake_uri: str) -> Iterator[LakeTables]:
     made = LakeTables(spark, lake_uri)
     made.ensure(*THINGS, SCHEMA)
     with interpreted(spark):
+        spark.conf.set("spark.databricks.delta.merge.deletionVectors.persistent", "true")  # as where the table is large
         yield made
 
 
