@@ -73,6 +73,10 @@ class DeltaLogs:
         """The bytes of an entry of the log, None where it is not there (any more)."""
         return self._folder.read(f"{'/'.join(table)}/_delta_log/{name}")
 
+    def read_file(self, table: Table, path: str) -> bytes | None:
+        """The bytes of a data file by its path under the table's folder, None where it is not there (any more)."""
+        return self._folder.read(f"{'/'.join(table)}/{path}")
+
     def files(self, table: Table) -> set[str]:
         """The names of all files under a table's folder, without their folders: Delta gives each a name of its own."""
         return {name.rsplit("/", 1)[-1] for name, _ in self._folder.all_files(f"{'/'.join(table)}/")}

@@ -14,7 +14,7 @@ import io
 import json
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +24,7 @@ from urllib.parse import unquote
 import pyarrow.parquet as pq
 
 from resources.delta_log import DeltaLogs, Table
+from resources.errors import ResourceError
 
 THREADS = 8
 _COMMIT = re.compile(r"^(\d{20})\.json$")
@@ -39,7 +40,7 @@ class NotInLog(LookupError):
 
 @dataclass(frozen=True)
 class LiveFile:
-    """A data file of a version. `vector` is the name of the file that holds its deletion vector, `hidden` how many rows that hides."""
+    """A data file of a version. `path` is where it lies under the table's folder; `vector` is the name of the file that holds its deletion vector, `hidden` how many rows that hides."""
 
     name: str
     size: int
@@ -47,6 +48,7 @@ class LiveFile:
     vector: str | None
     hidden: int
     stats: str | None
+    path: str = ""
 
     @cached_property
     def statistics(self) -> Mapping[str, Any]:
@@ -75,6 +77,11 @@ class Snapshot:
         """The names of all files that the version needs, deletion vectors among them."""
         return {file.name for file in self.files} | {file.vector for file in self.files if file.vector}
 
+    @property
+    def rows(self) -> int:
+        """How many rows it has, those that deletion vectors hide not among them. Delta notes them of every file that it writes."""
+        return sum((file.rows or 0) - file.hidden for file in self.files)
+
 
 def snapshot(logs: DeltaLogs, table: Table, version: int | None = None) -> Snapshot:
     """The table as it is, or as it was in a version. Raises NotInLog."""
@@ -89,12 +96,14 @@ def snapshot(logs: DeltaLogs, table: Table, version: int | None = None) -> Snaps
     replay = _Replay()
     for name in checkpoints.get(base, ()):
         replay.take(_entries_of_checkpoint(_read(logs, table, name)))
-    for at in range(base + 1, wanted + 1):
-        if at not in commits:
-            raise NotInLog(
-                f"version {wanted} of {'/'.join(table)} cannot be put together: commit {at} is not in its log any more"
-            )
-        replay.take([json.loads(line) for line in _read(logs, table, commits[at]).splitlines() if line.strip()])
+    since = range(base + 1, wanted + 1)
+    if gone := [at for at in since if at not in commits]:
+        raise NotInLog(
+            f"version {wanted} of {'/'.join(table)} cannot be put together: commit {gone[0]} is not in its log any more"
+        )
+    with ThreadPoolExecutor(THREADS) as pool:
+        for body in pool.map(lambda at: _read(logs, table, commits[at]), since):
+            replay.take([json.loads(line) for line in body.splitlines() if line.strip()])
     return Snapshot(table, wanted, tuple(replay.files.values()), replay.removed, replay.properties)
 
 
@@ -109,6 +118,25 @@ def snapshots(logs: DeltaLogs, tables: Iterable[Table]) -> dict[Table, Snapshot]
 
     with ThreadPoolExecutor(THREADS) as pool:
         return {found.table: found for found in pool.map(one, list(tables)) if found is not None}
+
+
+def small_rows(logs: DeltaLogs, table: Table, wanted: Callable[[Mapping[str, str | None]], bool]) -> list[dict[str, Any]]:
+    """The rows of a small table's partitions that are `wanted`, by their values as the log writes them.
+
+    Raises NotInLog, and ResourceError for a table with deletion vectors.
+    """
+    found: list[dict[str, Any]] = []
+    for file in snapshot(logs, table).files:
+        partition = dict(file.partition)
+        if not wanted(partition):
+            continue
+        if file.hidden:
+            raise ResourceError(f"{'/'.join(table)} hides rows of its files: run REORG TABLE … APPLY (PURGE) on it.")
+        body = logs.read_file(table, file.path)
+        if body is None:  # replaced and deleted meanwhile
+            raise NotInLog(f"a file of {'/'.join(table)} is not there any more")
+        found += [partition | row for row in pq.read_table(io.BytesIO(body)).to_pylist()]
+    return found
 
 
 class _Replay:
@@ -139,6 +167,7 @@ class _Replay:
                     vector=_vector(added.get("deletionVector")),
                     hidden=int(hidden),
                     stats=added.get("stats"),
+                    path=unquote(added["path"]),
                 )
 
 

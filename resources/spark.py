@@ -8,6 +8,7 @@ importing it costs every Dagster process 0.35 s where this costs nothing until a
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import uuid
 from collections.abc import Iterator, Mapping
@@ -25,11 +26,13 @@ from resources.settings import setting
 if TYPE_CHECKING:
     from pyspark.sql import Column, SparkSession
 
+FEW_TASKS: Mapping[str, str] = {"spark.sql.adaptive.enabled": "false", "spark.sql.shuffle.partitions": "1"}
+"""A session's settings for few rows joined with a table of middle size: planned once, and one task a stage."""
+
 SMALL_WORK: Mapping[str, str] = {
+    **FEW_TASKS,
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-    "spark.sql.adaptive.enabled": "false",
-    "spark.sql.shuffle.partitions": "1",
     # To mark the rows of a table of a few files is a job more than to write those files anew: 2.0 s instead of 1.3.
     "spark.databricks.delta.merge.deletionVectors.persistent": "false",
 }
@@ -38,7 +41,18 @@ SMALL_WORK: Mapping[str, str] = {
 Both batch and table must be small: a MERGE of 500 rows into 200,000 takes 11 s of CPU with them, 4 s without.
 """
 
-_CLOSED = ("INVALID_HANDLE.SESSION_CLOSED", "INVALID_HANDLE.SESSION_CHANGED")
+_SHARED_CODE: Mapping[str, str] = {
+    "spark.sql.artifact.isolation.enabled": "false",
+    "spark.sql.artifact.isolation.alwaysApplyClassloader": "false",
+}
+"""No class loader for each session, since nobody brings classes here.
+
+Spark keeps generated code by class loader, and a session is as long as a batch: so each batch compiled all of its code anew, which was half of the time
+that its MERGEs took. See docs/decisions/0036-generated-code-is-shared.md.
+"""
+
+_CLOSED = ("SESSION_CLOSED", "SESSION_CHANGED", "TARGET_SESSION_ID_ALREADY_CLOSED")
+_EXISTS = "TARGET_SESSION_ID_ALREADY_EXISTS"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://pushlake.invalid/spark-session")
 
@@ -97,22 +111,53 @@ def _first_that_opens(builder: Any, remote: str, name: str | None) -> Any:
 
     Closing interrupted what ran in those before, so only the one that opens can have orphans.
     """
+    import grpc
+    from pyspark.errors.exceptions.base import PySparkException
+
+    template = _template(builder, remote)
+    try:
+        for attempt in count():
+            identity = str(uuid.uuid4()) if name is None else session_id(name if attempt == 0 else f"{name}#{attempt}")
+            try:
+                template.client.clone(identity).close()
+            except grpc.RpcError as error:  # of this call alone the client makes no exception of its own
+                refused = re.match(r"\[([A-Z_.]+)\]", str(error.details()))
+                if refused and refused[1].endswith(_CLOSED):
+                    continue
+                # Of a client that died the session is still there, with what it left running.
+                if not (refused and refused[1].endswith(_EXISTS)):
+                    raise PySparkException(f"[{refused[1] if refused else error.code().name}]") from None
+            return builder.remote(_with_session_id(remote, identity)).create()
+    finally:
+        _leave(template)
+    raise AssertionError("unreachable: count() has no end")
+
+
+def _template(builder: Any, remote: str) -> Any:
+    """The session that all others are copied from: what a session does with classes is settled when it is made, and before its first setting but for a copy.
+
+    It ends by itself when nobody has opened one for an hour, so a day may need several.
+    """
     from pyspark.errors.exceptions.base import PySparkException
 
     for attempt in count():
-        successor = name if name is None or attempt == 0 else f"{name}#{attempt}"
-        session = builder.remote(remote if successor is None else _with_session_id(remote, session_id(successor))).create()
+        name = f"template/{datetime.now(UTC):%Y-%m-%d}#{attempt}"
+        session = builder.remote(_with_session_id(remote, session_id(name))).create()
         try:
-            session.version  # noqa: B018 (the first call that needs an answer)
+            for setting_name, value in _SHARED_CODE.items():
+                session.conf.set(setting_name, value)
+            return session
         except PySparkException as error:
-            # Left open it would stay this thread's active session, whose settings PySpark asks for when a time is a literal.
-            session.release_session_on_close = False
-            session.stop()
-            if name is None or _condition(error) not in _CLOSED:
+            _leave(session)
+            if not _condition(error).endswith(_CLOSED):
                 raise
-            continue
-        return session
     raise AssertionError("unreachable: count() has no end")
+
+
+def _leave(session: Any) -> None:
+    """Forgets a session here, and not on the server. Left open it would stay this thread's active one, whose settings PySpark asks for when a time is a literal."""
+    session.release_session_on_close = False
+    session.stop()
 
 
 def close_session(session: SparkSession) -> None:

@@ -11,8 +11,10 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from resources.delta_log import DeltaLogs
 from resources.spark import spark_errors
 from resources.table_schema import added_columns, columns_ddl, properties_sql, quoted, table_properties
 
@@ -58,6 +60,11 @@ class LakeTables:
         self.spark = spark
         self.lake_uri = spark_uri(lake_uri)
         self._merging = threading.Lock()
+
+    @cached_property
+    def logs(self) -> DeltaLogs:
+        """The tables' logs, for what is known of a table without asking Spark."""
+        return DeltaLogs(self.lake_uri)
 
     def path(self, layer: str, name: str) -> str:
         return f"{self.lake_uri}/{layer}/{name}"

@@ -16,9 +16,8 @@ from benchmarks.lake.site import ROUNDS, SCALE, Site, make_empty_lake, scaled, s
 from benchmarks.lake.synthetic import each_row
 from benchmarks.lake.ways import Ours
 from benchmarks.publisher.site import CONTRACTS
-from lake_assets.assets.history import THREADS
 from lake_assets.silver.anew import write_anew
-from lake_assets.silver.history import update_history
+from lake_assets.silver.history import update_histories
 from publisher.contracts import Contract, load_contracts
 from resources.lake import LakeResource
 
@@ -76,14 +75,8 @@ def _round(at: Site, ours: Ours, contracts: Mapping[str, Contract], rows: int, t
         raise RuntimeError(f"{loaded.rows} rows instead of {EVENTS}")
     began = time.perf_counter()
 
-    def update(entity: str) -> int:
-        with ours.lake.tables(f"history/{entity}/{turn + 1}") as tables:
-            result = update_history(tables, contracts[entity], turn + 1)
-            return result.inserted + result.updated
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        if not sum(pool.map(update, contracts)):
-            raise RuntimeError("no history was moved on")
+    if not sum(each.inserted + each.updated for each in update_histories(ours.lake.tables, contracts.values(), turn + 1)):
+        raise RuntimeError("no history was moved on")
     return {**loaded.laps, "all, up to silver": loaded.seconds, "histories": time.perf_counter() - began}
 
 

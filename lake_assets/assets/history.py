@@ -4,7 +4,6 @@ Belongs here: their assets. Not here: how spans are made (silver/history.py), th
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
 
@@ -16,14 +15,12 @@ from lake_assets.raw.batches import finished_below
 from lake_assets.replay.checkpoints import HISTORY, record
 from lake_assets.replay.lanes import history_tables
 from lake_assets.runs import kept_out
-from lake_assets.silver.history import HistoryResult, update_history
+from lake_assets.silver.history import update_histories
 from lake_assets.silver.rekey import present_key, waits
 from lake_assets.transforms import schemas
 from resources.delta_log import DeltaLogs
+from resources.delta_snapshot import snapshot
 from resources.lake import LakeResource
-from resources.spark import spark_errors
-
-THREADS = 4
 
 
 def history_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
@@ -54,41 +51,30 @@ def history_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
             if waits(tables, catalog.contracts.values()):
                 context.log.info("history waits: silver has not changed over to the new pseudonym key yet")
                 return
-            upto = finished_below(tables)
-
-        def update(entity: str) -> tuple[HistoryResult, int]:
-            with lake.tables(f"history/{entity}/{upto}") as tables:
-                result = update_history(tables, catalog.contracts[entity], upto)
-                with spark_errors(f"counting the history of {entity}"):  # Delta's log knows the number
-                    return result, tables.read("silver", f"{entity}_history").count() if _moved(result) else 0
+            upto, logs = finished_below(tables), DeltaLogs(tables.lake_uri)
 
         moved = False
-        with ThreadPoolExecutor(THREADS) as pool:
-            for result, rows in pool.map(update, wanted):
-                if _moved(result):
-                    moved = True
-                    yield dg.MaterializeResult(
-                        asset_key=["silver", f"{result.entity}_history"],
-                        metadata={
-                            "dagster/row_count": rows,
-                            "rows added": result.inserted,
-                            "rows changed": result.updated,
-                            "from batch": result.behind + 1,
-                            "up to batch": result.upto_batch,
-                            "batches loaded again": result.again,
-                        },
-                    )
+        for result in update_histories(lake.tables, [catalog.contracts[entity] for entity in wanted], upto):
+            if result.upto_batch > result.behind or result.again:
+                moved = True
+                yield dg.MaterializeResult(
+                    asset_key=["silver", f"{result.entity}_history"],
+                    metadata={
+                        "dagster/row_count": snapshot(logs, ("silver", f"{result.entity}_history")).rows,
+                        "rows added": result.inserted,
+                        "rows changed": result.updated,
+                        "from batch": result.behind + 1,
+                        "up to batch": result.upto_batch,
+                        "batches loaded again": result.again,
+                    },
+                )
 
         if moved and len(wanted) == len(catalog.contracts):  # a run of some entities leaves the others behind: no set
             with lake.tables(f"checkpoint/{context.run.run_id}") as tables:
                 record(
-                    tables, DeltaLogs(tables.lake_uri), HISTORY, history_tables(catalog.contracts), upto_batch=upto,
+                    tables, logs, HISTORY, history_tables(catalog.contracts), upto_batch=upto,
                     generation=generation.loading(known.get(generation.NAME)),
                     key_version=present_key(tables, catalog.contracts.values()),
                 )  # fmt: skip
 
     return history
-
-
-def _moved(result: HistoryResult) -> bool:
-    return result.upto_batch > result.behind or result.again > 0

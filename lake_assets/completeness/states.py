@@ -103,7 +103,7 @@ def verify_states(
                 first = min(each.as_of_micros for each in later)
                 verdict = StateVerdict(entity, 0, 0, first, 0, 0, BUCKETS, Parts.first_told(first // 1_000_000))
             able = [each for each in later if each.seq_high <= (known_to.get(entity) or 0)]
-            told = next((each for each in able[:NEWEST] if _history_has(tables, entity, each.seq_high)), None)
+            told = next((each for each in able[:NEWEST] if _history_has(tables, entity, known, each.seq_high)), None)
             if told is not None and verdict is not None:
                 names = _fields(contract, told.version, released)
                 verdict = _compare(tables, contract, names, told, verdict.parts, erased=ERASURES in known)
@@ -143,10 +143,9 @@ def _digests(tables: LakeTables, done: Mapping[str, int]) -> dict[str, list[_Dig
     return found
 
 
-def _history_has(tables: LakeTables, entity: str, seq_high: int) -> bool:
+def _history_has(tables: LakeTables, entity: str, known: Mapping[str, progress.Progress], seq_high: int) -> bool:
     """Whether history has every event up to a position that bronze has."""
-    known = progress.read(tables, history_progress(entity))
-    behind = known.position or 0 if known else 0
+    behind = known[name].position or 0 if (name := history_progress(entity)) in known else 0
     missing = f"SELECT 1 FROM {tables.sql_name('bronze', entity)} WHERE _batch > {behind} AND _seq <= {seq_high} LIMIT 1"
     with spark_errors(f"asking how far the history of {entity} is"):
         return not tables.spark.sql(missing).collect()

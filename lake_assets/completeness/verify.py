@@ -121,7 +121,7 @@ def verify_manifests(tables: LakeTables, entities: Iterable[str], now: datetime 
 
 def _verify(tables: LakeTables, entities: list[str], now: datetime) -> dict[str, Completeness]:
     stored, erased = _stored_and_erased(tables)
-    if not stored and progress.find(tables, FINGERPRINT) is None:  # asked before the first batch has made the tables
+    if not stored and progress.read(tables, FINGERPRINT) is None:  # asked before the first batch has made the tables
         return {entity: Completeness(entity, None, None, 0, ()) for entity in entities}
     chains = {entity: stored.get(entity, _Chain()) for entity in entities}
     if not chains:

@@ -9,12 +9,13 @@ MERGE 1.1 s instead of 2.1. At 200,000 rows it is the other way round, be they t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from pyspark.sql import SparkSession
 
-from resources.spark import SMALL_WORK, spark_errors
+from resources.delta_snapshot import snapshots
+from resources.spark import FEW_TASKS, SMALL_WORK
 from resources.tables import LakeTables
 
 SMALL_EVENTS = 50_000
@@ -22,28 +23,47 @@ SMALL_BYTES = 3 << 20
 """Of compressed objects: about as many events."""
 
 
+MIDDLE_BYTES = 64 << 20
+"""Of a table: about a million rows, which one task still joins with a small batch in a second or two."""
+
+
 @contextmanager
 def interpreted(spark: SparkSession, small: bool = True) -> Iterator[None]:
     """Runs the session's queries without generated code, if the work is small. Not to be nested."""
-    if not small:
+    with _settings(spark, SMALL_WORK if small else {}):
         yield
-        return
-    try:
-        for name, value in SMALL_WORK.items():
-            spark.conf.set(name, value)
-        yield
-    finally:
-        for name in SMALL_WORK:
-            spark.conf.unset(name)
 
 
-def is_small(tables: LakeTables, layer: str, name: str) -> bool:
-    """Whether a table is so small that compiling a statement over it costs more than its rows."""
-    with spark_errors(f"looking at the size of {layer}/{name}"):
-        detail = tables.spark.sql(f"DESCRIBE DETAIL {tables.sql_name(layer, name)}").collect()[0]
-    return bool(detail.sizeInBytes < SMALL_BYTES)
+@contextmanager
+def suited(tables: LakeTables, events: int, layer: str, name: str) -> Iterator[None]:
+    """Runs the session's queries as suits so many events that go to a table: of few events into a small one nothing is compiled, into one of middle size they are planned once."""
+    size = _size(tables, [f"{layer}/{name}"]) if events < SMALL_EVENTS else MIDDLE_BYTES
+    with _settings(tables.spark, SMALL_WORK if size < SMALL_BYTES else FEW_TASKS if size < MIDDLE_BYTES else {}):
+        yield
 
 
 def are_small(tables: LakeTables, names: Iterable[str]) -> bool:
-    """The same of several, `layer/name` each."""
-    return all(is_small(tables, *name.split("/", 1)) for name in names)
+    """Whether tables, `layer/name` each, are so small that compiling a statement over one costs more than its rows. One that is not there is small."""
+    return _size(tables, names) < SMALL_BYTES
+
+
+def is_small(tables: LakeTables, layer: str, name: str) -> bool:
+    """The same of one."""
+    return are_small(tables, [f"{layer}/{name}"])
+
+
+def _size(tables: LakeTables, names: Iterable[str]) -> int:
+    """The bytes of the largest, by its log: Spark's DESCRIBE DETAIL takes a second."""
+    found = snapshots(tables.logs, ((layer, table) for layer, table in (name.split("/", 1) for name in names)))
+    return max((sum(file.size for file in each.files) for each in found.values()), default=0)
+
+
+@contextmanager
+def _settings(spark: SparkSession, settings: Mapping[str, str]) -> Iterator[None]:
+    try:
+        for name, value in settings.items():
+            spark.conf.set(name, value)
+        yield
+    finally:
+        for name in settings:
+            spark.conf.unset(name)

@@ -75,7 +75,7 @@ class NotConserved(ResourceError):
 
 def left_behind(tables: LakeTables) -> list[int]:
     """The batches of a replay that died: they must be loaded again, since some of their tables may say what they said before."""
-    known = progress.find(tables, UNDER_WAY)
+    known = progress.read(tables, UNDER_WAY)
     return [int(batch) for batch in json.loads((known and known.note) or "[]")]
 
 

@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
 from lake_assets.bronze.conservation import BatchContents
-from lake_assets.raw.session import SMALL_EVENTS, interpreted, is_small
+from lake_assets.raw.session import SMALL_EVENTS, interpreted, suited
 from lake_assets.transforms import schemas
 from lake_assets.transforms.winners import IS_DELETE, order_sql, tombstones, winners
 from publisher.contracts import Contract
@@ -83,8 +83,7 @@ def merge_batch(
         f"WHEN NOT MATCHED AND NOT s.deleted AND NOT s.dead THEN INSERT ({inserted}) VALUES ({values})"
     )
     # A small batch reads a large table as well: of every row the key.
-    small = contents.events < SMALL_EVENTS and is_small(tables, "silver", entity)
-    with interpreted(tables.spark, small=small):
+    with suited(tables, contents.events, "silver", entity):
         merged = tables.merge("silver", entity, source, clauses, batch=batch, generation=generation)
     return SilverResult(entity, contents.events, merged.inserted, merged.updated, merged.deleted, contents.conflicts)
 

@@ -9,13 +9,16 @@ events, so a batch costs what its keys cost, not what bronze has grown to.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 from pyspark.sql import functions as sf
 
 from lake_assets.raw import generation as generations
 from lake_assets.raw import progress
-from lake_assets.raw.session import SMALL_EVENTS, interpreted, is_small
+from lake_assets.raw.session import interpreted, suited
+from lake_assets.silver.current import THREADS, OpenTables
 from lake_assets.transforms import schemas
 from lake_assets.transforms.scd2 import spans
 from publisher.contracts import Contract
@@ -67,14 +70,18 @@ class _Behind:
     seen: int
 
     @classmethod
-    def read(cls, tables: LakeTables, entity: str) -> _Behind:
+    def of(cls, known: Mapping[str, progress.Progress], entity: str) -> _Behind:
         name = history_progress(entity)
-        known = progress.find_some(tables, (name, REPLAYED, generations.NAME))
         batch, before = (known[name].position or 0, int(known[name].note or 0)) if name in known else (0, 0)
         replayed = read_replayed(known.get(REPLAYED))
-        again = frozenset(each for each, number in replayed.items() if number > before)
+        again = frozenset(each for each, number in replayed.items() if before < number and each <= batch)
         seen = max([before, *replayed.values()])
         return cls(batch, again, max(seen, generations.loading(known.get(generations.NAME))), seen)
+
+    def fresh(self, upto_batch: int) -> str:
+        """SQL: which rows of bronze are to be looked at."""
+        new = f"_batch BETWEEN {self.batch + 1} AND {upto_batch}"
+        return f"({new} OR _batch IN ({', '.join(map(str, sorted(self.again)))}))" if self.again else new
 
 
 def read_replayed(known: progress.Progress | None) -> dict[int, int]:
@@ -91,21 +98,81 @@ def update_history(
     `behind` is where it is, and `generation` under which it writes (each from the progress, unless given). Raises SparkFailed.
     """
     entity = contract.entity
-    at = _Behind.read(tables, entity) if behind is None else _Behind(behind, frozenset(), 0, 0)
-    behind, seen = at.batch, str(at.seen)
-    generation = at.generation if generation is None else generation
-    again = sorted(batch for batch in at.again if batch <= behind)
-    if upto_batch <= behind and not again:
-        return HistoryResult(entity, behind, behind, 0, 0)
-    upto_batch = max(upto_batch, behind)
-    columns = [name for name, *_ in schemas.history(contract)]
-    fresh = tables.read("bronze", entity).where(sf.col("_batch").between(behind + 1, upto_batch) | sf.col("_batch").isin(*again))
-    with interpreted(tables.spark), spark_errors(f"counting the new events of {entity}"):
-        events = fresh.count()
+    at = _look(tables, [entity])[entity] if behind is None else _Behind(behind, frozenset(), 0, 0)
+    if generation is not None:
+        at = replace(at, generation=generation)
+    events = _count_fresh(tables, {entity: at}, upto_batch).get(entity, 0)
+    result = _merge(tables, contract, at, upto_batch, events)
+    _remember(tables, {entity: at}, [result])
+    return result
+
+
+def update_histories(open_tables: OpenTables, contracts: Iterable[Contract], upto_batch: int) -> Iterator[HistoryResult]:
+    """The same for several entities, in a few threads: one look at where they are, one count of what is new, one commit of the progress.
+
+    When one fails, the progress of those that came through is kept.
+    """
+    contracts = {contract.entity: contract for contract in contracts}
+    with open_tables(f"histories/{upto_batch}") as tables:
+        behind = _look(tables, contracts)
+        events = _count_fresh(tables, behind, upto_batch)
+
+        def merge(contract: Contract) -> HistoryResult:
+            if not events.get(contract.entity):
+                return _merge(tables, contract, behind[contract.entity], upto_batch, 0)
+            with open_tables(f"history/{contract.entity}/{upto_batch}") as own:
+                return _merge(own, contract, behind[contract.entity], upto_batch, events[contract.entity])
+
+        done: list[HistoryResult] = []
+        try:
+            with ThreadPoolExecutor(THREADS) as pool:
+                largest_first = sorted(contracts.values(), key=lambda contract: -events.get(contract.entity, 0))
+                for result in pool.map(merge, largest_first):
+                    done.append(result)
+                    yield result
+        finally:
+            _remember(tables, behind, done)
+
+
+def _look(tables: LakeTables, entities: Iterable[str]) -> dict[str, _Behind]:
+    entities = list(entities)
+    with interpreted(tables.spark):
+        known = progress.find_some(tables, [*map(history_progress, entities), REPLAYED, generations.NAME])
+    return {entity: _Behind.of(known, entity) for entity in entities}
+
+
+def _count_fresh(tables: LakeTables, behind: Mapping[str, _Behind], upto_batch: int) -> dict[str, int]:
+    """How many events each entity has to look at: of all in one statement."""
+    counts = [
+        f"SELECT '{entity}' AS entity, count(*) AS events FROM {tables.sql_name('bronze', entity)} WHERE {at.fresh(upto_batch)}"  # noqa: S608
+        for entity, at in behind.items()
+        if upto_batch > at.batch or at.again
+    ]
+    if not counts:
+        return {}
+    with interpreted(tables.spark), spark_errors("counting the new events of the histories"):
+        return {row.entity: row.events for row in tables.spark.sql(" UNION ALL ".join(counts)).collect()}
+
+
+def _remember(tables: LakeTables, behind: Mapping[str, _Behind], done: Iterable[HistoryResult]) -> None:
+    """What came through: where there was something new, or what was loaded again held nothing any more."""
+    rows = [
+        progress.Progress(history_progress(result.entity), result.upto_batch, str(behind[result.entity].seen))
+        for result in done
+        if result.upto_batch > result.behind or behind[result.entity].again
+    ]
+    if rows:
+        with interpreted(tables.spark):
+            progress.write_all(tables, rows)
+
+
+def _merge(tables: LakeTables, contract: Contract, at: _Behind, upto_batch: int, events: int) -> HistoryResult:
+    """Merges an entity's `events` that its history has not seen; nothing without any. The progress is the caller's."""
+    entity = contract.entity
     if not events:
-        if again:
-            progress.write(tables, history_progress(entity), position=behind, note=seen)
-        return HistoryResult(entity, behind, behind, 0, 0)
+        return HistoryResult(entity, at.batch, at.batch, 0, 0)
+    columns = [name for name, *_ in schemas.history(contract)]
+    fresh = tables.read("bronze", entity).where(at.fresh(upto_batch))
     needed = [*(name for name, *_ in schemas.record(contract)), *NEEDED]
     known_rows = tables.read("silver", f"{entity}_history").withColumnRenamed("_seq_from", "_seq")
     affected = known_rows.join(sf.broadcast(fresh.select("_key").distinct()), "_key", "left_semi")
@@ -121,8 +188,7 @@ def update_history(
         f"WHEN MATCHED AND ({changed}) THEN UPDATE SET {assignments} "
         f"WHEN NOT MATCHED THEN INSERT ({', '.join(map(quoted, columns))}) VALUES ({values})"
     )
-    small = events < SMALL_EVENTS and is_small(tables, "silver", f"{entity}_history")
-    with interpreted(tables.spark, small=small):
-        merged = tables.merge("silver", f"{entity}_history", source, clauses, batch=upto_batch, generation=generation)
-        progress.write(tables, history_progress(entity), position=upto_batch, note=seen)
-    return HistoryResult(entity, behind, upto_batch, merged.inserted, merged.updated, len(again))
+    upto_batch = max(upto_batch, at.batch)
+    with suited(tables, events, "silver", f"{entity}_history"):
+        merged = tables.merge("silver", f"{entity}_history", source, clauses, batch=upto_batch, generation=at.generation)
+    return HistoryResult(entity, at.batch, upto_batch, merged.inserted, merged.updated, len(at.again))

@@ -213,10 +213,10 @@ def _arm(moment: str, chance: random.Random) -> None:
         "one entity merged, the others not": lambda: _after(SparkSession, "sql", merge_into(False), which),
         "silver there, batch not closed": lambda: _before(one_batch, "finish_batch"),
         "batch closed, progress not moved": lambda: _before(one_batch, "advance"),
-        "between silver and history": lambda: _before(history, "update_history"),
+        "between silver and history": lambda: _before(history, "update_histories"),
         "amid a MERGE into history": lambda: amid(SparkSession, "sql", merge_into(True), which),
         "history there, its progress not": lambda: _before(
-            progress, "write", lambda _, name, *args, **kwargs: name.startswith("history/")
+            progress, "write_all", lambda _, rows: rows[0].name.startswith("history/")
         ),
         "at any time": lambda: threading.Timer(chance.uniform(0.5, 12.0), _die).start(),
     }

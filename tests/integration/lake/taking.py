@@ -12,7 +12,7 @@ from typing import Any
 from lake_assets.assets.one_batch import Done, take_through
 from lake_assets.raw.batches import finished_below, oldest_waiting
 from lake_assets.raw.ledger import register
-from lake_assets.silver.history import update_history
+from lake_assets.silver.history import update_histories
 from lake_assets.transforms.fields import Rules
 from publisher.contracts import Contract
 from resources.lake import LakeResource
@@ -41,8 +41,8 @@ def take_all(lake: Lake, rules: Rules, contracts: Mapping[str, Contract]) -> lis
 
 def bring_history(lake: Lake, contracts: Mapping[str, Contract]) -> list[int]:
     """Brings every history up to date; how many batches that were loaded again each has looked at."""
-    upto = finished_below(lake.tables)
-    return [update_history(lake.tables, contract, upto).again for contract in contracts.values()]
+    moved = {each.entity: each.again for each in update_histories(lake.open, contracts.values(), finished_below(lake.tables))}
+    return [moved[entity] for entity in contracts]
 
 
 def contents(tables: LakeTables, *names: tuple[str, str]) -> dict[str, Rows]:

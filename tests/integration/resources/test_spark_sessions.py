@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as sf
 
@@ -26,6 +27,32 @@ def test_each_session_has_its_settings_and_views_alone(spark_server: SparkTestSe
         assert one.table("things").count() == 3
         assert two.conf.get("spark.sql.shuffle.partitions") != "7"
         assert not two.catalog.tableExists("things")
+
+
+def test_generated_code_is_shared_by_the_sessions_of_a_server(spark_server: SparkTestServer) -> None:
+    """By class loader Spark keeps it: a session must have none of its own."""
+    with SparkConnectResource(remote=spark_server.remote).session("shares") as session:
+        for name in ("enabled", "alwaysApplyClassloader"):
+            assert session.conf.get(f"spark.sql.artifact.isolation.{name}") == "false"
+    raw = SparkSession.builder.remote(spark_server.remote).create()  # what it would be otherwise: then the detour is to go
+    try:
+        assert raw.conf.get("spark.sql.artifact.isolation.alwaysApplyClassloader") == "true"
+    finally:
+        close_session(raw)
+
+
+def test_a_template_that_ended_has_a_successor(spark_server: SparkTestServer) -> None:
+    first = f"template/{datetime.now(UTC):%Y-%m-%d}#0"
+    separator = "" if "/;" in spark_server.remote else "/"
+    template = SparkSession.builder.remote(f"{spark_server.remote}{separator};session_id={session_id(first)}").create()
+    try:
+        template.conf.get("spark.sql.shuffle.partitions")
+    except PySparkException:  # it had ended before
+        template.release_session_on_close = False
+    close_session(template)
+    for _ in range(2):
+        with SparkConnectResource(remote=spark_server.remote).session("after the template") as session:
+            assert session.range(2).count() == 2
 
 
 def test_a_name_can_be_used_again_after_its_session_was_closed(spark_server: SparkTestServer) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -44,19 +44,21 @@ def test_silver_shows_how_late_its_newest_event_was_over_all_batches_of_the_run(
 
 
 class Lake(LakeResource):
-    """A lake without Spark, in which every table has 40 rows."""
+    """A lake without Spark."""
 
     @contextmanager
     def tables(self, name: str) -> Iterator[Any]:
-        yield SimpleNamespace(lake_uri="s3://lake", read=lambda *_: SimpleNamespace(count=lambda: 40))
+        yield SimpleNamespace(lake_uri="s3://lake")
 
 
 def test_history_shows_how_many_rows_it_has_and_got_under_names_that_dagster_knows(monkeypatch: pytest.MonkeyPatch) -> None:
-    def update(_: Any, contract: Any, upto: int) -> HistoryResult:
-        return HistoryResult(contract.entity, upto - 2 if contract.entity == "debts" else upto, upto, 7, 3)
+    def update(_: Any, contracts: Iterable[Any], upto: int) -> Iterator[HistoryResult]:
+        for contract in contracts:
+            yield HistoryResult(contract.entity, upto - 2 if contract.entity == "debts" else upto, upto, 7, 3)
 
     monkeypatch.setattr(history, "finished_below", lambda _: 12)
-    monkeypatch.setattr(history, "update_history", update)
+    monkeypatch.setattr(history, "update_histories", update)
+    monkeypatch.setattr(history, "snapshot", lambda *_: SimpleNamespace(rows=40))
     monkeypatch.setattr(alone, "look", lambda *_: {})
     monkeypatch.setattr(history, "DeltaLogs", lambda _: None)
     left: list[Any] = []

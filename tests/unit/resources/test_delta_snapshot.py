@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from resources.delta_log import DeltaLogs
-from resources.delta_snapshot import NotInLog, snapshot, snapshots
+from resources.delta_snapshot import NotInLog, small_rows, snapshot, snapshots
+from resources.errors import ResourceError
 
 TABLE = ("silver", "debts")
 VECTOR = {"storageType": "u", "pathOrInlineDv": "ab^-aqEH.-t@S}K{vb[*k^", "offset": 4, "sizeInBytes": 40, "cardinality": 6}
@@ -112,3 +113,23 @@ def test_what_lies_in_a_table_s_folder_is_listed_without_its_log(log: Path, tmp_
     found = DeltaLogs(tmp_path.as_uri()).stored(TABLE)
     assert {name: each.size for name, each in found.items()} == {"x.parquet": 4, "v.bin": 3}
     assert found["x.parquet"].modified == 1000
+
+
+def test_rows_of_a_small_table_are_read_without_spark(log: Path, tmp_path: Path) -> None:
+    """By partition: files of others are not read, and these are not there."""
+    logs = DeltaLogs(tmp_path.as_uri())
+    pq.write_table(pa.table({"id": [1, 2], "note": ["a", None]}), log.parent / "a b.parquet")
+    commit(log, 4, [remove("e.parquet", 9), add("a%20b.parquet", day="3")])
+    assert small_rows(logs, TABLE, lambda partition: partition["day"] == "3") == [
+        {"day": "3", "id": 1, "note": "a"},
+        {"day": "3", "id": 2, "note": None},
+    ]
+    with pytest.raises(NotInLog, match="not there any more"):
+        small_rows(logs, TABLE, lambda _: True)
+    commit(log, 5, [remove("a%20b.parquet", 11), add("a%20b.parquet", day="3", vector=VECTOR)])
+    with pytest.raises(ResourceError, match="hides rows"):
+        small_rows(logs, TABLE, lambda partition: partition["day"] == "3")
+
+
+def test_rows_are_counted_without_those_that_vectors_hide(log: Path, tmp_path: Path) -> None:
+    assert snapshot(DeltaLogs(tmp_path.as_uri()), TABLE, 2).rows == 100 + 100 + 6 - 6
