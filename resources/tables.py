@@ -150,10 +150,12 @@ class LakeTables:
                 .save(self.path(layer, name))
             )
 
-    def overwrite(self, layer: str, name: str, df: DataFrame, *, batch: int | None = None) -> None:
-        """Puts `df` in the place of all rows; the table takes the schema of `df`."""
+    def overwrite(
+        self, layer: str, name: str, df: DataFrame, *, batch: int | None = None, partition_by: Sequence[str] = ()
+    ) -> None:
+        """Puts `df` in the place of all rows; the table takes the schema of `df`, and these partitions."""
         with spark_errors(f"overwriting {layer}/{name}"):
-            writer = df.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
+            writer = df.write.format("delta").mode("overwrite").option("overwriteSchema", "true").partitionBy(*partition_by)
             if batch is not None:
                 writer = writer.option("userMetadata", commit_note(batch, 0))
             writer.save(self.path(layer, name))

@@ -15,17 +15,18 @@ from datetime import datetime
 from itertools import chain
 from types import MappingProxyType
 
+from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import functions as sf
+
+from lake_assets.bronze.batch_rows import Span, batch_rows
 from lake_assets.bronze.erased import DROPPED
 from lake_assets.transforms.rules import TOLD
 from lake_assets.transforms.winners import IS_DELETE
-from resources.spark import from_micros, spark_errors
+from resources.spark import as_micros, from_micros, spark_errors
 from resources.tables import LakeTables
 
 NOT_EVENTS = (*TOLD.values(), "quarantine")
 """Tables in `ops` in which a batch has rows besides bronze."""
-
-Span = tuple[int, int]
-"""The lowest and the highest position, both inclusive."""
 
 NOTHING: Mapping[str, Span] = MappingProxyType({})
 
@@ -76,37 +77,36 @@ def count_batch(
     `spans` says between which positions each entity's events are: there a conflict is looked for in earlier batches too. It bounds
     what is read, by Delta's statistics of `_seq`.
     """
-    mine, none = f"_batch = {int(batch)}", "NULL AS seq, NULL AS digest, true AS mine, false AS deleted, NULL AS at"
-    sources = [_events_sql(tables, entity, mine, spans.get(entity)) for entity in entities]
-    sources += [f"SELECT '{name}' AS source, {none} FROM {tables.sql_name('ops', name)} WHERE {mine}" for name in NOT_EVENTS]  # noqa: S608
-    if erasures:
-        dropped = f"{tables.sql_name('ops', 'adjustments')} WHERE {mine} AND how = '{DROPPED}'"
-        sources.append(f"SELECT 'adjustments' AS source, {none} FROM {dropped}")  # noqa: S608
-    # Counted together, not a table at a time: of ten small tables it was the stages that took the time.
-    counted = f"""
-        SELECT source, sum(events) AS events, sum(deletes) AS deletes, count_if(lowest <> highest) AS conflicts, unix_micros(max(newest)) AS newest
-        FROM (SELECT source, count_if(mine) AS events, count_if(mine AND deleted) AS deletes, min(digest) AS lowest,
-            max(digest) AS highest, max(at) FILTER (WHERE mine) AS newest
-          FROM ({" UNION ALL ".join(sources)}) GROUP BY source, seq)
-        WHERE events > 0 GROUP BY source"""  # noqa: S608 (names and numbers)
+    of = [("bronze", entity) for entity in entities] + [
+        ("ops", name) for name in (*NOT_EVENTS, *(("adjustments",) if erasures else ()))
+    ]
+    rows = batch_rows(tables, batch, of, {("bronze", entity): span for entity, span in spans.items()})
+    mine = sf.col("_batch") == batch
     with spark_errors(f"counting batch {batch}"):
-        rows = tables.spark.sql(counted).collect()
-    found = {
-        row.source: BatchContents(row.events, row.deletes, row.conflicts, row.newest and from_micros(row.newest)) for row in rows
-    }
+        found = {} if rows is None else {row.table.partition("/")[2]: _contents(row) for row in _count(rows, mine).collect()}
     contents = {entity: found[entity] for entity in entities if entity in found}
-    told, quarantined, erased = (
-        sum(found[name].events for name in names if name in found) for names in (TOLD.values(), ("quarantine",), ("adjustments",))
-    )
-    return Conservation(read, contents, told, quarantined, erased)
+
+    def held(*names: str) -> int:
+        return sum(found[name].events for name in names if name in found)
+
+    return Conservation(read, contents, held(*TOLD.values()), held("quarantine"), held("adjustments"))
 
 
-def _events_sql(tables: LakeTables, entity: str, mine: str, span: Span | None) -> str:
-    around = f"{mine} OR _seq BETWEEN {int(span[0])} AND {int(span[1])}" if span else mine
-    return (
-        f"SELECT '{entity}' AS source, _seq AS seq, _digest AS digest, {mine} AS mine, {IS_DELETE} AS deleted, _committed_at AS at "  # noqa: S608
-        f"FROM {tables.sql_name('bronze', entity)} WHERE {around}"
-    )
+def _count(rows: DataFrame, mine: Column) -> DataFrame:
+    """By table, of the positions where the batch has something."""
+    noted = sf.coalesce(sf.col("how") == DROPPED, sf.lit(True))  # of the adjustments those that a load made
+    positions = rows.where(noted).groupBy("table", "_seq").agg(
+        sf.count_if(mine).alias("events"), sf.count_if(mine & sf.expr(IS_DELETE)).alias("deletes"),
+        (sf.min("_digest") != sf.max("_digest")).alias("differ"), sf.max(sf.when(mine, sf.col("_committed_at"))).alias("newest"),
+    )  # fmt: skip
+    return positions.where("events > 0").groupBy("table").agg(
+        sf.sum("events").alias("events"), sf.sum("deletes").alias("deletes"), sf.count_if("differ").alias("conflicts"),
+        as_micros(sf.max("newest")).alias("newest"),
+    )  # fmt: skip
+
+
+def _contents(row: Row) -> BatchContents:
+    return BatchContents(row.events, row.deletes, row.conflicts, None if row.newest is None else from_micros(row.newest))
 
 
 def held_by_object(tables: LakeTables, batch: int, entities: Iterable[str], *, erasures: int = 0) -> dict[str, Counter[str]]:

@@ -66,7 +66,11 @@ def remove_tombstones(tables: LakeTables, found: Mapping[str, Going], erasure: i
         return
     keys = tables.spark.createDataFrame(rows, "entity STRING, key STRING").coalesce(1)
     tables.delete_matching("ops", "tombstones", keys, "t.entity = s.entity AND t.key = s.key", note=note(erasure))
-    kept = [tombstones(left, e) for e, going in found.items() if (left := _left(tables, e, going)) is not None]
+    kept = [
+        tombstones(left.withColumn("entity", sf.lit(e)))
+        for e, going in found.items()
+        if (left := _left(tables, e, going)) is not None
+    ]
     if kept:
         _append(tables, "ops", "tombstones", reduce(DataFrame.union, kept), erasure)
 

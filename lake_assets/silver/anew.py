@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import reduce
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as sf
 
 from lake_assets.raw import progress
 from lake_assets.silver.history import NEEDED, history_progress
@@ -36,5 +37,5 @@ def write_anew(tables: LakeTables, contract: Contract, events: DataFrame, upto_b
 
 def bury_anew(tables: LakeTables, events: Mapping[str, DataFrame]) -> None:
     """Writes the tombstones of all entities from their events: one for each key that was ever deleted."""
-    buried = [tombstones(each, entity) for entity, each in events.items()]
-    tables.overwrite("ops", "tombstones", reduce(DataFrame.union, buried).coalesce(1))
+    buried = [tombstones(each.withColumn("entity", sf.lit(entity))) for entity, each in events.items()]
+    tables.overwrite("ops", "tombstones", reduce(DataFrame.union, buried).coalesce(1), partition_by=["entity"])

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import reduce
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
+from lake_assets.bronze.batch_rows import batch_rows, may_hold, whole_rows
 from lake_assets.bronze.conservation import BatchContents
 from lake_assets.raw.session import SMALL_EVENTS, interpreted, suited
 from lake_assets.transforms import schemas
@@ -55,8 +55,10 @@ def merge_tombstones(
     deleting = {entity: found.deletes for entity, found in contents.items() if found.deletes}
     if not deleting:
         return 0
-    first, *others = (tombstones(_events(tables, entity, batch), entity) for entity in deleting)
-    buried = reduce(DataFrame.union, others, first)
+    rows = batch_rows(tables, batch, [("bronze", entity) for entity in deleting])
+    if rows is None:
+        raise LookupError(f"the deletes of batch {batch} were counted, and no file of bronze holds the batch")
+    buried = tombstones(rows.withColumn("entity", sf.element_at(sf.split("table", "/"), 2)))
     if again:
         buried = buried.join(tables.read("ops", "tombstones"), ["entity", "key", "seq", "contract", "digest"], "left_anti")
     with interpreted(tables.spark, small=sum(deleting.values()) < SMALL_EVENTS):
@@ -70,7 +72,11 @@ def merge_batch(
     """Merges one entity's events of a batch into its silver table. The batch's tombstones must be there."""
     entity = contract.entity
     columns = [name for name, *_ in schemas.silver(contract)]
-    source = _with_tombstones(tables, winners(_events(tables, entity, batch), "_key"), entity)
+    bronze = schemas.struct(schemas.bronze(contract))
+    events = whole_rows(tables, ("bronze", entity), bronze, wanted=lambda file: may_hold(file, batch, batch))
+    if events is None:
+        raise LookupError(f"no file of bronze/{entity} holds batch {batch}")
+    source = _with_tombstones(tables, winners(events.where(sf.col("_batch") == batch), "_key"), entity)
     source = source.select(*columns, sf.expr(IS_DELETE).alias("deleted"), "dead")
     assignments = ", ".join(f"t.`{name}` = s.`{name}`" for name in columns)
     inserted = ", ".join(f"`{name}`" for name in columns)
@@ -108,18 +114,14 @@ def merge_entities(
         return {result.entity: result for result in pool.map(merge, present)}
 
 
-def _events(tables: LakeTables, entity: str, batch: int) -> DataFrame:
-    return tables.read("bronze", entity).where(sf.col("_batch") == batch)
-
-
 def _with_tombstones(tables: LakeTables, won: DataFrame, entity: str) -> DataFrame:
     """Adds `dead`: whether a delete that comes after the winner is known, from this batch or an earlier one."""
-    buried = (
-        tables.read("ops", "tombstones")
-        .where(sf.col("entity") == entity)
-        .groupBy(sf.col("key").alias("buried"))
-        .agg(sf.max(sf.expr(order_sql("seq", "contract", "digest"))).alias("burial"))
-    )
+    columns = schemas.struct([column for column in schemas.TOMBSTONES if column[0] != "entity"])
+    theirs = whole_rows(tables, ("ops", "tombstones"), columns, within={"entity": entity})
+    if theirs is None:
+        return won.withColumn("dead", sf.lit(False))
+    last = sf.max(sf.expr(order_sql("seq", "contract", "digest"))).alias("burial")
+    buried = theirs.groupBy(sf.col("key").alias("buried")).agg(last)
     joined = won.join(buried, won["_key"] == buried["buried"], "left")
     order = order_sql("_seq", "_contract", "_digest")
     return joined.withColumn("dead", sf.expr(f"coalesce(burial >= {order}, false)")).drop("buried", "burial")

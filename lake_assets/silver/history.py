@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from pyspark.sql import functions as sf
 
+from lake_assets.bronze.batch_rows import may_hold, whole_rows
 from lake_assets.raw import generation as generations
 from lake_assets.raw import progress
 from lake_assets.raw.session import interpreted, suited
@@ -22,7 +23,7 @@ from lake_assets.silver.current import THREADS, OpenTables
 from lake_assets.transforms import schemas
 from lake_assets.transforms.scd2 import spans
 from publisher.contracts import Contract
-from resources.spark import spark_errors
+from resources.delta_snapshot import LiveFile, snapshots
 from resources.table_schema import quoted
 from resources.tables import LakeTables
 
@@ -77,6 +78,10 @@ class _Behind:
         again = frozenset(each for each, number in replayed.items() if before < number and each <= batch)
         seen = max([before, *replayed.values()])
         return cls(batch, again, max(seen, generations.loading(known.get(generations.NAME))), seen)
+
+    def looks_at(self, file: LiveFile, upto_batch: int) -> bool:
+        """Whether a file of bronze may hold such rows."""
+        return may_hold(file, self.batch + 1, upto_batch) or any(may_hold(file, batch, batch) for batch in self.again)
 
     def fresh(self, upto_batch: int) -> str:
         """SQL: which rows of bronze are to be looked at."""
@@ -142,16 +147,13 @@ def _look(tables: LakeTables, entities: Iterable[str]) -> dict[str, _Behind]:
 
 
 def _count_fresh(tables: LakeTables, behind: Mapping[str, _Behind], upto_batch: int) -> dict[str, int]:
-    """How many events each entity has to look at: of all in one statement."""
-    counts = [
-        f"SELECT '{entity}' AS entity, count(*) AS events FROM {tables.sql_name('bronze', entity)} WHERE {at.fresh(upto_batch)}"  # noqa: S608
-        for entity, at in behind.items()
-        if upto_batch > at.batch or at.again
-    ]
-    if not counts:
-        return {}
-    with interpreted(tables.spark), spark_errors("counting the new events of the histories"):
-        return {row.entity: row.events for row in tables.spark.sql(" UNION ALL ".join(counts)).collect()}
+    """How many events each entity has to look at, at most: by bronze's logs, in which each file says of which batches it is."""
+    waiting = {("bronze", entity): at for entity, at in behind.items() if upto_batch > at.batch or at.again}
+    found = snapshots(tables.logs, waiting)
+    return {
+        table[1]: sum(file.rows or 0 for file in found[table].files if at.looks_at(file, upto_batch))
+        for table, at in waiting.items()
+    }
 
 
 def _remember(tables: LakeTables, behind: Mapping[str, _Behind], done: Iterable[HistoryResult]) -> None:
@@ -172,7 +174,11 @@ def _merge(tables: LakeTables, contract: Contract, at: _Behind, upto_batch: int,
     if not events:
         return HistoryResult(entity, at.batch, at.batch, 0, 0)
     columns = [name for name, *_ in schemas.history(contract)]
-    fresh = tables.read("bronze", entity).where(at.fresh(upto_batch))
+    bronze = schemas.struct(schemas.bronze(contract))
+    fresh = whole_rows(tables, ("bronze", entity), bronze, wanted=lambda file: at.looks_at(file, upto_batch))
+    if fresh is None:
+        raise LookupError(f"no file of bronze/{entity} holds the batches up to {upto_batch}")
+    fresh = fresh.where(at.fresh(upto_batch))
     needed = [*(name for name, *_ in schemas.record(contract)), *NEEDED]
     known_rows = tables.read("silver", f"{entity}_history").withColumnRenamed("_seq_from", "_seq")
     affected = known_rows.join(sf.broadcast(fresh.select("_key").distinct()), "_key", "left_semi")

@@ -34,10 +34,10 @@ def winners(events: DataFrame, *keys: str) -> DataFrame:
     return events.groupBy(*keys).agg(best).select("row.*")
 
 
-def tombstones(events: DataFrame, entity: str) -> DataFrame:
-    """The last delete of each key that has one: rows of `ops/tombstones`."""
-    return winners(events.where(is_delete()), "_key").select(
-        sf.lit(entity).alias("entity"),
+def tombstones(events: DataFrame) -> DataFrame:
+    """The last delete of each key of each `entity` that has one: rows of `ops/tombstones`."""
+    return winners(events.where(is_delete()), "entity", "_key").select(
+        "entity",
         sf.col("_key").alias("key"),
         sf.col("_seq").alias("seq"),
         sf.col("_contract").alias("contract"),

@@ -1,0 +1,102 @@
+"""A batch's rows in many tables as one frame: what is technical of them, read from the files that the tables' logs name.
+
+Belongs here: which files may hold rows of a batch, and reading these together. Not here: what is counted of them (`conservation.py`), who wins
+(`transforms/winners.py`).
+
+Spark plans each Delta table for itself, looks for its newest version and asks its statistics by jobs of their own: ten small tables took six seconds, their files a half. So the logs are
+read here (resources/delta_snapshot.py) and Spark reads Parquet. Where a deletion vector hides rows, Spark reads the table itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
+from types import MappingProxyType
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as sf
+from pyspark.sql.types import StructType
+
+from resources.delta_log import Table
+from resources.delta_snapshot import LiveFile, snapshot, snapshots
+from resources.tables import LakeTables
+
+Span = tuple[int, int]
+"""The lowest and the highest position, both inclusive."""
+
+_COLUMNS = (
+    "_key STRING, _seq BIGINT, _op STRING, _contract STRING, _digest BIGINT, _committed_at TIMESTAMP, _batch BIGINT, how STRING"
+)
+"""What a table has not is null."""
+
+
+def batch_rows(
+    tables: LakeTables, batch: int, of: Iterable[Table], around: Mapping[Table, Span] | None = None
+) -> DataFrame | None:
+    """`(table, _key, _seq, _op, _contract, _digest, _committed_at, _batch, how)` of a batch's rows in several tables, `table` as `layer/name`.
+
+    With `around`, also the rows of other batches whose position lies there. None where no file can hold any. Raises ResourceError when a table is not there.
+    """
+    around = around or {}
+    paths, others = list[str](), list[DataFrame]()
+    for table, found in snapshots(tables.logs, of).items():
+        files = [file for file in found.files if may_hold(file, batch, batch, around.get(table))]
+        if any(file.hidden for file in files):
+            others.append(_of_table(tables, table))
+        else:
+            paths += [f"{tables.path(*table)}/{file.path}" for file in files]
+    frames = others + ([_of_files(tables, paths)] if paths else [])
+    if not frames:
+        return None
+    wanted = sf.col("_batch") == batch
+    for (layer, name), (low, high) in around.items():
+        wanted |= (sf.col("table") == f"{layer}/{name}") & sf.col("_seq").between(low, high)
+    return reduce(DataFrame.unionByName, frames).where(wanted)
+
+
+def whole_rows(
+    tables: LakeTables,
+    table: Table,
+    columns: StructType,
+    *,
+    wanted: Callable[[LiveFile], bool] = lambda _: True,
+    within: Mapping[str, str] = MappingProxyType({}),
+) -> DataFrame | None:
+    """The rows of a table's files that are `wanted`, `within` a partition, with these columns; None where there is no such file.
+
+    Files hold other rows, too: of which batch they must be the caller says once more.
+    """
+    files = [file for file in snapshot(tables.logs, table).files if wanted(file)]
+    files = [file for file in files if all(dict(file.partition).get(name, value) == value for name, value in within.items())]
+    if not files:
+        return None
+    if any(file.hidden or not within.keys() <= dict(file.partition).keys() for file in files):
+        frame = tables.read(*table)
+        for name, value in within.items():
+            frame = frame.where(sf.col(name) == value)
+        return frame.select(*columns.names)
+    return tables.spark.read.schema(columns).parquet(*(f"{tables.path(*table)}/{file.path}" for file in files))
+
+
+def may_hold(file: LiveFile, low: int, high: int, span: Span | None = None) -> bool:
+    """Whether a file may have rows of batches from `low` to `high`, or within a span of positions: what its statistics do not tell, it may."""
+
+    def overlaps(column: str, first: int, last: int) -> bool:
+        least, most = (file.statistics.get(side, {}).get(column) for side in ("minValues", "maxValues"))
+        return least is None or most is None or (least <= last and first <= most)
+
+    return overlaps("_batch", low, high) or (span is not None and overlaps("_seq", *span))
+
+
+def _of_files(tables: LakeTables, paths: list[str]) -> DataFrame:
+    parts = sf.split(sf.col("_metadata.file_path"), "/")
+    table = sf.concat_ws("/", sf.element_at(parts, -3), sf.element_at(parts, -2))
+    return tables.spark.read.schema(_COLUMNS).parquet(*paths).select(table.alias("table"), "*")
+
+
+def _of_table(tables: LakeTables, table: Table) -> DataFrame:
+    frame = tables.read(*table)
+    there = set(frame.columns)
+    wanted = [column.split() for column in _COLUMNS.split(", ")]
+    columns = [sf.col(name) if name in there else sf.lit(None).cast(kind).alias(name) for name, kind in wanted]
+    return frame.select(sf.lit("/".join(table)).alias("table"), *columns)
