@@ -27,6 +27,9 @@ from resources.delta_log import DeltaLogs, Table
 from resources.errors import ResourceError
 
 THREADS = 8
+LOOKS = 3
+"""So often, if files are replaced and deleted while they are read."""
+
 _COMMIT = re.compile(r"^(\d{20})\.json$")
 _CHECKPOINT = re.compile(r"^(\d{20})\.checkpoint(?:\.(\d{10})\.(\d{10}))?\.parquet$")
 _Z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
@@ -36,6 +39,10 @@ _FROM_Z85 = str.maketrans(_Z85, _B85)
 
 class NotInLog(LookupError):
     """The log does not reach back to that version any more, or there is no such table."""
+
+
+class HidesRows(ResourceError):
+    """A deletion vector hides rows of a file: only Spark reads such a file."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,11 @@ class LiveFile:
         """What Delta noted of its rows: `numRecords`, `minValues`, `maxValues`."""
         found: Mapping[str, Any] = json.loads(self.stats) if self.stats else {}
         return found
+
+    def may_hold(self, column: str, low: int, high: int) -> bool:
+        """Whether the file may have a row of such a value: what its statistics do not tell, it may."""
+        least, most = (self.statistics.get(side, {}).get(column) for side in ("minValues", "maxValues"))
+        return least is None or most is None or (least <= high and low <= most)
 
     @property
     def rows(self) -> int | None:
@@ -120,23 +132,24 @@ def snapshots(logs: DeltaLogs, tables: Iterable[Table]) -> dict[Table, Snapshot]
         return {found.table: found for found in pool.map(one, list(tables)) if found is not None}
 
 
-def small_rows(logs: DeltaLogs, table: Table, wanted: Callable[[Mapping[str, str | None]], bool]) -> list[dict[str, Any]]:
-    """The rows of a small table's partitions that are `wanted`, by their values as the log writes them.
+def small_rows(logs: DeltaLogs, table: Table, wanted: Callable[[LiveFile], bool]) -> list[dict[str, Any]]:
+    """The rows of a small table's files that are `wanted`, whole, and of partitions their values as the log writes them. Times are in UTC and do not say so.
 
-    Raises NotInLog, and ResourceError for a table with deletion vectors.
+    Raises NotInLog, and HidesRows for a file with a deletion vector.
     """
-    found: list[dict[str, Any]] = []
-    for file in snapshot(logs, table).files:
-        partition = dict(file.partition)
-        if not wanted(partition):
-            continue
-        if file.hidden:
-            raise ResourceError(f"{'/'.join(table)} hides rows of its files: run REORG TABLE … APPLY (PURGE) on it.")
-        body = logs.read_file(table, file.path)
-        if body is None:  # replaced and deleted meanwhile
-            raise NotInLog(f"a file of {'/'.join(table)} is not there any more")
-        found += [partition | row for row in pq.read_table(io.BytesIO(body)).to_pylist()]
-    return found
+    for _ in range(LOOKS):
+        files = [file for file in snapshot(logs, table).files if wanted(file)]
+        if any(file.hidden for file in files):
+            raise HidesRows(f"{'/'.join(table)} hides rows of its files: run REORG TABLE … APPLY (PURGE) on it.")
+        with ThreadPoolExecutor(THREADS) as pool:
+            bodies = list(pool.map(lambda file: logs.read_file(table, file.path), files))
+        if None not in bodies:
+            return [
+                dict(file.partition) | row
+                for file, body in zip(files, bodies, strict=True)
+                for row in pq.read_table(io.BytesIO(body or b""), coerce_int96_timestamp_unit="us").to_pylist()
+            ]
+    raise NotInLog(f"the files of {'/'.join(table)} are replaced and deleted as fast as they are read")
 
 
 class _Replay:

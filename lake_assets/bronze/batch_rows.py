@@ -79,13 +79,8 @@ def whole_rows(
 
 
 def may_hold(file: LiveFile, low: int, high: int, span: Span | None = None) -> bool:
-    """Whether a file may have rows of batches from `low` to `high`, or within a span of positions: what its statistics do not tell, it may."""
-
-    def overlaps(column: str, first: int, last: int) -> bool:
-        least, most = (file.statistics.get(side, {}).get(column) for side in ("minValues", "maxValues"))
-        return least is None or most is None or (least <= last and first <= most)
-
-    return overlaps("_batch", low, high) or (span is not None and overlaps("_seq", *span))
+    """Whether a file may have rows of batches from `low` to `high`, or within a span of positions."""
+    return file.may_hold("_batch", low, high) or (span is not None and file.may_hold("_seq", *span))
 
 
 def _of_files(tables: LakeTables, paths: list[str]) -> DataFrame:

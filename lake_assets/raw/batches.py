@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from pyspark.sql import Column, Row
 from pyspark.sql import functions as sf
 
 from lake_assets.raw import generation, progress
 from lake_assets.raw.progress import Progress
 from lake_assets.raw.session import interpreted
 from lake_assets.transforms import schemas
+from resources.delta_snapshot import HidesRows, small_rows
 from resources.spark import as_micros, from_micros, spark_errors
 from resources.table_schema import IDS_KEPT_DAYS
 from resources.tables import LakeTables
@@ -25,6 +26,9 @@ FINISHED = "batches"
 
 ERASURES = "erasures"
 """The progress that counts erasures: its position is the number of the last that has begun."""
+
+LAST = (1 << 63) - 1
+"""Higher than any batch."""
 
 ERASURE = "erasure"
 """How an object was found that an erasure wrote."""
@@ -83,52 +87,75 @@ def read_batch(tables: LakeTables, number: int, under: int = 0) -> Batch:
 
     Raises LookupError for one that the ledger does not have.
     """
-    with interpreted(tables.spark), spark_errors(f"reading batch {number}"):
-        rows = tables.read("ops", "objects").where(sf.col("_batch") == number).select(*_identity()).collect()
-        _, erasures, _ = _positions(tables)
+    rows = [row for row in _ledger(tables, number, number) if row.batch == number]
+    _, erasures, _ = _positions(tables)
     if not rows:
         raise LookupError(f"the ledger has no batch {number}")
     return _batch(number, rows, under, erasures)
 
 
-def _identity() -> list[Column]:
-    names = [sf.col(name) for name in ("object", "etag", "size_bytes", "found_by")]
-    return [*names, as_micros("found_at").alias("found")]
+@dataclass(frozen=True)
+class _Registered:
+    """A row of the ledger."""
+
+    batch: int
+    landed: RawObject
+    found: datetime
 
 
-def _batch(number: int, rows: Iterable[Row], under: int, erasures: int) -> Batch:
+def _ledger(tables: LakeTables, low: int, high: int = LAST) -> list[_Registered]:
+    """The ledger's rows of some batches."""
+    return [
+        _Registered(
+            row["_batch"],
+            RawObject(row["object"], row["etag"], row["size_bytes"], row["found_by"] == ERASURE),
+            row["found_at"].replace(tzinfo=UTC),
+        )
+        for row in _rows(tables, "objects", low, high)
+    ]
+
+
+def _closed(tables: LakeTables, behind: int) -> set[int]:
+    """The batches after `behind` that are closed."""
+    return {row["_batch"] for row in _rows(tables, "batches", behind + 1)}
+
+
+def _rows(tables: LakeTables, name: str, low: int, high: int = LAST) -> list[dict[str, Any]]:
+    """The rows of some batches of a table in `ops`, by its log: a run looks several times, and each look took Spark half a second."""
+    try:
+        rows = small_rows(tables.logs, ("ops", name), lambda file: file.may_hold("_batch", low, high))
+    except HidesRows:
+        frame = tables.read("ops", name).where(sf.col("_batch").between(low, high))
+        times = [field.name for field in frame.schema.fields if field.dataType.typeName() == "timestamp"]
+        with interpreted(tables.spark), spark_errors(f"reading ops/{name}"):
+            found = frame.withColumns({each: as_micros(each) for each in times}).collect()
+        rows = [{**row.asDict(), **{each: from_micros(row[each]) for each in times}} for row in found]
+    return [row for row in rows if low <= row["_batch"] <= high]
+
+
+def _batch(number: int, rows: Iterable[_Registered], under: int, erasures: int) -> Batch:
     rows = list(rows)
     # What an erasure wrote anew stands for all that the batch had under that key; of several, the last.
-    anew = {row.object: row for row in sorted(rows, key=lambda row: row.found) if row.found_by == ERASURE}
-    taken = [row for row in rows if row.object not in anew] + list(anew.values())
-    objects = sorted(
-        (RawObject(row.object, row.etag, row.size_bytes, row.found_by == ERASURE) for row in taken), key=lambda o: (o.key, o.etag)
-    )
-    return Batch(number, tuple(objects), under, erasures, from_micros(min(row.found for row in rows)))
+    anew = {row.landed.key: row.landed for row in sorted(rows, key=lambda row: row.found) if row.landed.rewritten}
+    taken = [row.landed for row in rows if row.landed.key not in anew] + list(anew.values())
+    return Batch(number, tuple(sorted(taken, key=lambda o: (o.key, o.etag))), under, erasures, min(row.found for row in rows))
 
 
 def pending_batches(tables: LakeTables) -> list[int]:
     """The batches that have not come through silver, oldest first. Its cost does not grow with history."""
-    with interpreted(tables.spark):
-        behind = finished_below(tables)
-        with spark_errors("listing the batches"):
-            # One look at both tables: each alone costs as much again.
-            ledger = tables.read("ops", "objects").where(sf.col("_batch") > behind).select("_batch", sf.lit(0).alias("done"))
-            closed = tables.read("ops", "batches").where(sf.col("_batch") > behind).select("_batch", sf.lit(1).alias("done"))
-            rows = ledger.union(closed).groupBy("_batch").agg(sf.max("done").alias("done")).where("done = 0").collect()
-    return sorted(row._batch for row in rows)
+    behind = finished_below(tables)
+    return sorted({row.batch for row in _ledger(tables, behind + 1)} - _closed(tables, behind))
 
 
 def oldest_waiting(tables: LakeTables) -> Batch | None:
-    """The oldest batch that has not come through silver, with its objects, in one look; None when none waits."""
-    with interpreted(tables.spark):
-        behind, erasures, known = _positions(tables, generation.NAME)
-        closed = tables.read("ops", "batches").where(sf.col("_batch") > behind).select("_batch")
-        waiting = tables.read("ops", "objects").where(sf.col("_batch") > behind).join(closed, "_batch", "left_anti")
-        oldest = waiting.groupBy("_batch").agg(sf.collect_list(sf.struct(*_identity())).alias("objects"))
-        with spark_errors("looking for the oldest batch"):
-            rows = oldest.orderBy("_batch").limit(1).collect()
-    return _batch(rows[0]._batch, rows[0].objects, generation.loading(known), erasures) if rows else None
+    """The oldest batch that has not come through silver, with its objects; None when none waits."""
+    behind, erasures, known = _positions(tables, generation.NAME)
+    ledger, closed = _ledger(tables, behind + 1), _closed(tables, behind)
+    oldest = min((row.batch for row in ledger if row.batch not in closed), default=None)
+    if oldest is None:
+        return None
+    mine = (row for row in ledger if row.batch == oldest)
+    return _batch(oldest, mine, generation.loading(known), erasures)
 
 
 def finished_below(tables: LakeTables) -> int:
@@ -164,13 +191,11 @@ def advance(tables: LakeTables) -> int:
 
     Which are closed is asked of their table: a run may have died between closing one and this.
     """
-    with interpreted(tables.spark):
-        position = behind = finished_below(tables)
-        with spark_errors("listing the closed batches"):
-            rows = tables.read("ops", "batches").where(sf.col("_batch") > behind).select("_batch").collect()
-        closed = {row._batch for row in rows}
-        while position + 1 in closed:
-            position += 1
-        if position != behind:
+    position = behind = finished_below(tables)
+    closed = _closed(tables, behind)
+    while position + 1 in closed:
+        position += 1
+    if position != behind:
+        with interpreted(tables.spark):
             progress.write(tables, FINISHED, position=position)
-        return position
+    return position

@@ -6,7 +6,6 @@ Belongs here: reading and writing those rows. Not here: what the names mean (the
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
-from contextlib import suppress
 from dataclasses import astuple, dataclass
 
 from lake_assets.transforms import schemas
@@ -15,8 +14,6 @@ from resources.spark import spark_errors
 from resources.tables import LakeTables
 
 NAME = "progress"
-LOOKS = 3
-"""So often, if what was to be read is replaced while it is read."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +47,11 @@ def read(tables: LakeTables, name: str) -> Progress | None:
 
 def _read(tables: LakeTables, names: Container[str | None] | None) -> dict[str, Progress]:
     """Without Spark: a statement takes a third of a second, and a run looks ten times."""
-    for _ in range(LOOKS):
-        with suppress(NotInLog):
-            rows = small_rows(tables.logs, ("ops", NAME), lambda partition: names is None or partition["name"] in names)
-            return {row["name"]: Progress(row["name"], row["position"], row["note"]) for row in rows}
-    return {}
+    try:
+        rows = small_rows(tables.logs, ("ops", NAME), lambda file: names is None or dict(file.partition)["name"] in names)
+    except NotInLog:
+        return {}
+    return {row["name"]: Progress(row["name"], row["position"], row["note"]) for row in rows}
 
 
 def write(tables: LakeTables, name: str, *, position: int | None = None, note: str | None = None) -> None:

@@ -120,15 +120,15 @@ def test_rows_of_a_small_table_are_read_without_spark(log: Path, tmp_path: Path)
     logs = DeltaLogs(tmp_path.as_uri())
     pq.write_table(pa.table({"id": [1, 2], "note": ["a", None]}), log.parent / "a b.parquet")
     commit(log, 4, [remove("e.parquet", 9), add("a%20b.parquet", day="3")])
-    assert small_rows(logs, TABLE, lambda partition: partition["day"] == "3") == [
+    assert small_rows(logs, TABLE, lambda file: dict(file.partition)["day"] == "3") == [
         {"day": "3", "id": 1, "note": "a"},
         {"day": "3", "id": 2, "note": None},
     ]
-    with pytest.raises(NotInLog, match="not there any more"):
+    with pytest.raises(NotInLog, match="replaced and deleted"):
         small_rows(logs, TABLE, lambda _: True)
     commit(log, 5, [remove("a%20b.parquet", 11), add("a%20b.parquet", day="3", vector=VECTOR)])
     with pytest.raises(ResourceError, match="hides rows"):
-        small_rows(logs, TABLE, lambda partition: partition["day"] == "3")
+        small_rows(logs, TABLE, lambda file: dict(file.partition)["day"] == "3")
 
 
 def test_rows_are_counted_without_those_that_vectors_hide(log: Path, tmp_path: Path) -> None:
