@@ -123,7 +123,7 @@ def _closed(tables: LakeTables, behind: int) -> set[int]:
 def rows_of_batches(tables: LakeTables, name: str, low: int, high: int = LAST) -> list[dict[str, Any]]:
     """The rows of some batches of a table in `ops`, by its log: a run looks several times, and each look took Spark half a second."""
     try:
-        rows = smallrows_of_batches(tables.logs, ("ops", name), lambda file: file.may_hold("_batch", low, high))
+        rows = small_rows(tables.logs, ("ops", name), lambda file: file.may_hold("_batch", low, high))
     except NotPlain:
         frame = tables.read("ops", name).where(sf.col("_batch").between(low, high))
         times = [field.name for field in frame.schema.fields if field.dataType.typeName() == "timestamp"]
