@@ -16,7 +16,7 @@ from lake_assets.raw import generation, progress
 from lake_assets.raw.progress import Progress
 from lake_assets.raw.session import interpreted
 from lake_assets.transforms import schemas
-from resources.delta_snapshot import NotPlain
+from resources.delta_snapshot import NotPlain, small_rows
 from resources.spark import as_micros, from_micros, spark_errors
 from resources.table_schema import IDS_KEPT_DAYS
 from resources.tables import LakeTables
