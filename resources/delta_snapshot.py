@@ -30,6 +30,9 @@ THREADS = 8
 LOOKS = 3
 """So often, if files are replaced and deleted while they are read."""
 
+PLAIN = frozenset({"deletionVectors", "vacuumProtocolCheck", "timestampNtz"})
+"""The features of readers with which a file holds what its schema says, but for the rows that vectors hide."""
+
 _COMMIT = re.compile(r"^(\d{20})\.json$")
 _CHECKPOINT = re.compile(r"^(\d{20})\.checkpoint(?:\.(\d{10})\.(\d{10}))?\.parquet$")
 _Z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
@@ -41,8 +44,8 @@ class NotInLog(LookupError):
     """The log does not reach back to that version any more, or there is no such table."""
 
 
-class HidesRows(ResourceError):
-    """A deletion vector hides rows of a file: only Spark reads such a file."""
+class NotPlain(ResourceError):
+    """A table's files do not say what its rows are: only Spark reads them."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +86,17 @@ class Snapshot:
     files: tuple[LiveFile, ...]
     removed: Mapping[str, int]
     properties: Mapping[str, str]
+    features: frozenset[str] = frozenset()
+    """What a reader must know, as the protocol names it."""
 
     @property
     def names(self) -> set[str]:
         """The names of all files that the version needs, deletion vectors among them."""
         return {file.name for file in self.files} | {file.vector for file in self.files if file.vector}
+
+    def plain(self, files: Iterable[LiveFile]) -> bool:
+        """Whether some of its files hold its rows as they are: nothing hides one, and no feature of the table says that columns are called, or typed, otherwise in them."""
+        return self.features <= PLAIN and not any(file.hidden for file in files)
 
     @property
     def rows(self) -> int:
@@ -116,7 +125,7 @@ def snapshot(logs: DeltaLogs, table: Table, version: int | None = None) -> Snaps
     with ThreadPoolExecutor(THREADS) as pool:
         for body in pool.map(lambda at: _read(logs, table, commits[at]), since):
             replay.take([json.loads(line) for line in body.splitlines() if line.strip()])
-    return Snapshot(table, wanted, tuple(replay.files.values()), replay.removed, replay.properties)
+    return Snapshot(table, wanted, tuple(replay.files.values()), replay.removed, replay.properties, replay.features)
 
 
 def snapshots(logs: DeltaLogs, tables: Iterable[Table]) -> dict[Table, Snapshot]:
@@ -135,12 +144,15 @@ def snapshots(logs: DeltaLogs, tables: Iterable[Table]) -> dict[Table, Snapshot]
 def small_rows(logs: DeltaLogs, table: Table, wanted: Callable[[LiveFile], bool]) -> list[dict[str, Any]]:
     """The rows of a small table's files that are `wanted`, whole, and of partitions their values as the log writes them. Times are in UTC and do not say so.
 
-    Raises NotInLog, and HidesRows for a file with a deletion vector.
+    Raises NotInLog, and NotPlain, see `Snapshot.plain`.
     """
     for _ in range(LOOKS):
-        files = [file for file in snapshot(logs, table).files if wanted(file)]
-        if any(file.hidden for file in files):
-            raise HidesRows(f"{'/'.join(table)} hides rows of its files: run REORG TABLE … APPLY (PURGE) on it.")
+        found = snapshot(logs, table)
+        files = [file for file in found.files if wanted(file)]
+        if not found.plain(files):
+            raise NotPlain(
+                f"{'/'.join(table)} hides rows of its files (run REORG TABLE … APPLY (PURGE) on it), or needs a reader that knows more."
+            )
         with ThreadPoolExecutor(THREADS) as pool:
             bodies = list(pool.map(lambda file: logs.read_file(table, file.path), files))
         if None not in bodies:
@@ -159,10 +171,13 @@ class _Replay:
         self.files: dict[str, LiveFile] = {}
         self.removed: dict[str, int] = {}
         self.properties: dict[str, str] = {}
+        self.features: frozenset[str] = frozenset()
 
     def take(self, entries: Iterable[Mapping[str, Any]]) -> None:
         entries = list(entries)
         for entry in entries:
+            if protocol := entry.get("protocol"):
+                self.features = frozenset(protocol.get("readerFeatures") or ())
             if metadata := entry.get("metaData"):
                 self.properties = dict(metadata.get("configuration") or {})
             if gone := entry.get("remove"):
@@ -202,7 +217,7 @@ def _checkpoints(names: Iterable[str]) -> dict[int, list[str]]:
 
 def _entries_of_checkpoint(body: bytes) -> list[dict[str, Any]]:
     file = pq.ParquetFile(io.BytesIO(body))
-    wanted = [name for name in ("add", "remove", "metaData") if name in file.schema_arrow.names]
+    wanted = [name for name in ("add", "remove", "metaData", "protocol") if name in file.schema_arrow.names]
     return [
         {key: {**value, **_maps(value)} for key, value in row.items() if value is not None}
         for row in file.read(columns=wanted).to_pylist()

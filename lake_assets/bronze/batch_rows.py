@@ -41,7 +41,7 @@ def batch_rows(
     paths, others = list[str](), list[DataFrame]()
     for table, found in snapshots(tables.logs, of).items():
         files = [file for file in found.files if may_hold(file, batch, batch, around.get(table))]
-        if any(file.hidden for file in files):
+        if not found.plain(files):
             others.append(_of_table(tables, table))
         else:
             paths += [f"{tables.path(*table)}/{file.path}" for file in files]
@@ -66,11 +66,12 @@ def whole_rows(
 
     Files hold other rows, too: of which batch they must be the caller says once more.
     """
-    files = [file for file in snapshot(tables.logs, table).files if wanted(file)]
+    found = snapshot(tables.logs, table)
+    files = [file for file in found.files if wanted(file)]
     files = [file for file in files if all(dict(file.partition).get(name, value) == value for name, value in within.items())]
     if not files:
         return None
-    if any(file.hidden or not within.keys() <= dict(file.partition).keys() for file in files):
+    if not found.plain(files) or not all(within.keys() <= dict(file.partition).keys() for file in files):
         frame = tables.read(*table)
         for name, value in within.items():
             frame = frame.where(sf.col(name) == value)

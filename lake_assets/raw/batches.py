@@ -16,7 +16,7 @@ from lake_assets.raw import generation, progress
 from lake_assets.raw.progress import Progress
 from lake_assets.raw.session import interpreted
 from lake_assets.transforms import schemas
-from resources.delta_snapshot import HidesRows, small_rows
+from resources.delta_snapshot import NotPlain, small_rows
 from resources.spark import as_micros, from_micros, spark_errors
 from resources.table_schema import IDS_KEPT_DAYS
 from resources.tables import LakeTables
@@ -111,20 +111,20 @@ def _ledger(tables: LakeTables, low: int, high: int = LAST) -> list[_Registered]
             RawObject(row["object"], row["etag"], row["size_bytes"], row["found_by"] == ERASURE),
             row["found_at"].replace(tzinfo=UTC),
         )
-        for row in _rows(tables, "objects", low, high)
+        for row in rows_of_batches(tables, "objects", low, high)
     ]
 
 
 def _closed(tables: LakeTables, behind: int) -> set[int]:
     """The batches after `behind` that are closed."""
-    return {row["_batch"] for row in _rows(tables, "batches", behind + 1)}
+    return {row["_batch"] for row in rows_of_batches(tables, "batches", behind + 1)}
 
 
-def _rows(tables: LakeTables, name: str, low: int, high: int = LAST) -> list[dict[str, Any]]:
+def rows_of_batches(tables: LakeTables, name: str, low: int, high: int = LAST) -> list[dict[str, Any]]:
     """The rows of some batches of a table in `ops`, by its log: a run looks several times, and each look took Spark half a second."""
     try:
         rows = small_rows(tables.logs, ("ops", name), lambda file: file.may_hold("_batch", low, high))
-    except HidesRows:
+    except NotPlain:
         frame = tables.read("ops", name).where(sf.col("_batch").between(low, high))
         times = [field.name for field in frame.schema.fields if field.dataType.typeName() == "timestamp"]
         with interpreted(tables.spark), spark_errors(f"reading ops/{name}"):

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from pyspark.sql import functions as sf
 
-from lake_assets.raw.batches import finished_below
-from lake_assets.raw.session import interpreted
+from lake_assets.raw.batches import finished_below, rows_of_batches
+from lake_assets.raw.session import SMALL_BYTES, interpreted
 from lake_assets.transforms import schemas
+from resources.delta_snapshot import LiveFile, NotPlain, small_rows, snapshot
 from resources.errors import ResourceError
 from resources.landing import Landing
 from resources.notifications import Message, Notifications
@@ -115,8 +117,7 @@ def register(
     found: dict[Identity, _Found] = {}
     for item in [*_told(messages, landing), *_listed(landing, list_hours)]:
         found.setdefault(item.identity, item)
-    with interpreted(tables.spark):
-        known, last = _look_up(tables, found.values()) if found else (set(), 0)
+    known, last = _look_up(tables, found.values()) if found else (set(), 0)
     new = sorted((item for identity, item in found.items() if identity not in known), key=lambda item: (item.hour, item.key))
     batches = list(_batches(new, batch_bytes, batch_objects))
     first = last + 1
@@ -154,15 +155,20 @@ def _listed(landing: Landing, hours: int) -> Iterator[_Found]:
 def _look_up(tables: LakeTables, found: Iterable[_Found]) -> tuple[set[Identity], int]:
     """Which of them the ledger has, and the last batch that was ever made; of batches it looks only at those not long finished."""
     found = list(found)
-    days, keys = {item.day for item in found}, {item.key for item in found}
-    behind = finished_below(tables)
-    ledger = tables.read("ops", "objects")
-    known = ledger.where(sf.col("day").isin(*days) & sf.col("object").isin(*keys)).select("object", "etag", "_batch")
-    last = ledger.where(sf.col("_batch") > behind).agg(sf.max("_batch").alias("_batch"))
-    with spark_errors("looking up the ledger"):
-        rows = known.union(last.select(sf.lit(None), sf.lit(None), "_batch")).collect()
-    last_batch = max((row._batch for row in rows if row.object is None and row._batch is not None), default=behind)
-    return {(row.object, row.etag) for row in rows if row.object is not None}, max(behind, last_batch)
+    days, keys, behind = {item.day for item in found}, {item.key for item in found}, finished_below(tables)
+    last = max((row["_batch"] for row in rows_of_batches(tables, "objects", behind + 1)), default=behind)
+    named = {str(day) for day in days}
+
+    def theirs(file: LiveFile) -> bool:
+        return dict(file.partition).get("day") in named
+
+    if sum(file.size for file in snapshot(tables.logs, ("ops", "objects")).files if theirs(file)) < SMALL_BYTES:
+        with suppress(NotPlain):
+            rows = small_rows(tables.logs, ("ops", "objects"), theirs)
+            return {(row["object"], row["etag"]) for row in rows if row["object"] in keys}, last
+    known = tables.read("ops", "objects").where(sf.col("day").isin(*days) & sf.col("object").isin(*keys))
+    with interpreted(tables.spark), spark_errors("looking up the ledger"):
+        return {(row.object, row.etag) for row in known.select("object", "etag").collect()}, last
 
 
 def _batches(new: Iterable[_Found], batch_bytes: int, batch_objects: int) -> Iterator[list[_Found]]:
@@ -189,7 +195,6 @@ def _record(tables: LakeTables, batches: list[list[_Found]], first: int) -> None
     frame = tables.spark.createDataFrame(rows, schemas.struct(schemas.OBJECTS)).coalesce(1)
     tables.append("ops", "objects", frame, batch=first)
     # A run that was killed may still have been writing the same batch, and Delta then skips this one in silence.
-    with spark_errors("reading what was recorded"):
-        there = tables.read("ops", "objects").where(sf.col("_batch") >= first).select("object", "etag", "_batch").collect()
-    if {tuple(row) for row in there} != {(item.key, item.etag, n) for n, taken in enumerate(batches, first) for item in taken}:
+    there = {(row["object"], row["etag"], row["_batch"]) for row in rows_of_batches(tables, "objects", first)}
+    if there != {(item.key, item.etag, n) for n, taken in enumerate(batches, first) for item in taken}:
         raise LedgerChanged(first)

@@ -12,8 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from resources.delta_log import DeltaLogs
-from resources.delta_snapshot import NotInLog, small_rows, snapshot, snapshots
-from resources.errors import ResourceError
+from resources.delta_snapshot import NotInLog, NotPlain, small_rows, snapshot, snapshots
 
 TABLE = ("silver", "debts")
 VECTOR = {"storageType": "u", "pathOrInlineDv": "ab^-aqEH.-t@S}K{vb[*k^", "offset": 4, "sizeInBytes": 40, "cardinality": 6}
@@ -127,8 +126,19 @@ def test_rows_of_a_small_table_are_read_without_spark(log: Path, tmp_path: Path)
     with pytest.raises(NotInLog, match="replaced and deleted"):
         small_rows(logs, TABLE, lambda _: True)
     commit(log, 5, [remove("a%20b.parquet", 11), add("a%20b.parquet", day="3", vector=VECTOR)])
-    with pytest.raises(ResourceError, match="hides rows"):
+    with pytest.raises(NotPlain, match="hides rows"):
         small_rows(logs, TABLE, lambda file: dict(file.partition)["day"] == "3")
+
+
+def test_a_table_whose_files_name_columns_otherwise_is_not_read_from_its_files(log: Path, tmp_path: Path) -> None:
+    logs = DeltaLogs(tmp_path.as_uri())
+    pq.write_table(pa.table({"id": [1]}), log.parent / "e.parquet")
+    for version, features, plain in ((4, ["deletionVectors"], True), (5, ["deletionVectors", "columnMapping"], False)):
+        commit(log, version, [{"protocol": {"minReaderVersion": 3, "readerFeatures": features}}])
+        now = snapshot(logs, TABLE)
+        assert now.plain(now.files) == plain
+    with pytest.raises(NotPlain, match="knows more"):
+        small_rows(logs, TABLE, lambda file: file.name == "e.parquet")
 
 
 def test_rows_are_counted_without_those_that_vectors_hide(log: Path, tmp_path: Path) -> None:
