@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 from resources.aws import bucket_and_prefix, s3_client
+from resources.errors import ResourceError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -109,16 +110,30 @@ class _Local:
                     yield str(path.relative_to(self._root)), Stored(found.st_size, found.st_mtime)
 
 
+@contextmanager
+def _s3_errors(doing: str) -> Iterator[None]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
+        raise ResourceError(
+            f"{doing} failed: {code or type(error).__name__}. Look at LAKE_URI, the credentials and the network."
+        ) from None
+
+
 class _Bucket:
     def __init__(self, lake_uri: str, s3: S3Client) -> None:
         self._bucket, self._prefix = bucket_and_prefix(lake_uri)
         self._s3 = s3
 
     def read(self, name: str) -> bytes | None:
-        try:
-            return self._s3.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"].read()
-        except self._s3.exceptions.NoSuchKey:
-            return None
+        with _s3_errors("reading a table's log"):
+            try:
+                return self._s3.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"].read()
+            except self._s3.exceptions.NoSuchKey:
+                return None
 
     def names(self, folder: str, behind: int) -> Iterator[str]:
         """The names of the log's entries after a version."""
@@ -126,8 +141,8 @@ class _Bucket:
         pages = self._s3.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=log, StartAfter=f"{log}{behind:020d}", Delimiter="/"
         )
-        for page in pages:
-            yield from (item["Key"] for item in page.get("Contents", ()))
+        with _s3_errors("listing a table's log"):
+            yield from [item["Key"] for page in pages for item in page.get("Contents", ())]
 
     def all_files(self, folder: str) -> Iterator[tuple[str, Stored]]:
         for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix + folder):

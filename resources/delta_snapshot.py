@@ -13,9 +13,11 @@ import base64
 import io
 import json
 import re
+import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -40,8 +42,12 @@ _B85 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-
 _FROM_Z85 = str.maketrans(_Z85, _B85)
 
 
-class NotInLog(LookupError):
+class NotInLog(ResourceError, LookupError):
     """The log does not reach back to that version any more, or there is no such table."""
+
+
+class NoTable(NotInLog):
+    """There is no such table: its log has no name at all."""
 
 
 class NotPlain(ResourceError):
@@ -99,17 +105,34 @@ class Snapshot:
         return self.features <= PLAIN and not any(file.hidden for file in files)
 
     @property
-    def rows(self) -> int:
-        """How many rows it has, those that deletion vectors hide not among them. Delta notes them of every file that it writes."""
-        return sum((file.rows or 0) - file.hidden for file in self.files)
+    def rows(self) -> int | None:
+        """How many rows it has, those that deletion vectors hide not among them; None where a file's were not noted."""
+        counts = [file.rows for file in self.files]
+        return None if None in counts else sum(count or 0 for count in counts) - sum(file.hidden for file in self.files)
 
 
 def snapshot(logs: DeltaLogs, table: Table, version: int | None = None) -> Snapshot:
-    """The table as it is, or as it was in a version. Raises NotInLog."""
+    """The table as it is, or as it was in a version.
+
+    Raises NoTable, NotInLog for a version that cannot be put together, and NotPlain for a log whose checkpoints are of another kind. What is written or tidied up while it is
+    listed is looked at again.
+    """
+    for _ in range(LOOKS - 1):
+        with suppress(NotInLog):
+            return _snapshot(logs, table, version)
+        time.sleep(0.05)
+    return _snapshot(logs, table, version)
+
+
+def _snapshot(logs: DeltaLogs, table: Table, version: int | None) -> Snapshot:
     behind = logs.last_checkpoint(table) if version is None else None
     names = logs.log_names(table, behind or 0)
     commits = {int(match[1]): name for name in names if (match := _COMMIT.match(name))}
     checkpoints = _checkpoints(names)
+    if not names and behind is None:
+        raise NoTable(f"there is no table {'/'.join(table)}")
+    if behind is not None and behind not in checkpoints and 0 not in commits:
+        raise NotPlain(f"the log of {'/'.join(table)} has checkpoints that only Spark reads")
     wanted = max([*commits, *checkpoints], default=None) if version is None else version
     if wanted is None or not (wanted in commits or wanted in checkpoints):
         raise NotInLog(f"{'/'.join(table)} has no version {'at all' if wanted is None else wanted} in its log")
@@ -134,7 +157,7 @@ def snapshots(logs: DeltaLogs, tables: Iterable[Table]) -> dict[Table, Snapshot]
     def one(table: Table) -> Snapshot | None:
         try:
             return snapshot(logs, table)
-        except NotInLog:
+        except NoTable:
             return None
 
     with ThreadPoolExecutor(THREADS) as pool:
@@ -177,7 +200,8 @@ class _Replay:
         entries = list(entries)
         for entry in entries:
             if protocol := entry.get("protocol"):
-                self.features = frozenset(protocol.get("readerFeatures") or ())
+                named = protocol.get("readerFeatures") or (["columnMapping"] if protocol.get("minReaderVersion") == 2 else [])
+                self.features = frozenset(named)
             if metadata := entry.get("metaData"):
                 self.properties = dict(metadata.get("configuration") or {})
             if gone := entry.get("remove"):

@@ -51,10 +51,18 @@ Spark keeps generated code by class loader, and a session is as long as a batch:
 that its MERGEs took. See docs/decisions/0036-generated-code-is-shared.md.
 """
 
-_CLOSED = ("SESSION_CLOSED", "SESSION_CHANGED", "TARGET_SESSION_ID_ALREADY_CLOSED")
+_CLOSED = ("SESSION_CLOSED", "SESSION_CHANGED")
+_TAKEN = "TARGET_SESSION_ID_ALREADY_CLOSED"
 _EXISTS = "TARGET_SESSION_ID_ALREADY_EXISTS"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://pushlake.invalid/spark-session")
+
+
+class _Refused(Exception):
+    """A session that the server did not copy, by Spark's error class."""
+
+    def getCondition(self) -> str:  # noqa: N802 (as PySpark's own exceptions have it)
+        return str(self)
 
 
 class SparkConnectResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -94,7 +102,7 @@ def open_session(remote: str, name: str | None = None) -> SparkSession:
 
     try:
         session: SparkSession = _first_that_opens(SparkSession.builder, remote, name)
-    except PySparkException as error:
+    except (PySparkException, _Refused) as error:
         raise _no_answer(address, _condition(error)) from None
     return session
 
@@ -106,13 +114,12 @@ def _no_answer(address: tuple[str, int], why: str) -> ServerFailed:
     )
 
 
-def _first_that_opens(builder: Any, remote: str, name: str | None) -> Any:
+def _first_that_opens(builder: Any, remote: str, name: str | None, *, again: bool = True) -> Any:
     """The session of `name`, or of the first of its successors that was never closed: Spark opens no id twice.
 
     Closing interrupted what ran in those before, so only the one that opens can have orphans.
     """
     import grpc
-    from pyspark.errors.exceptions.base import PySparkException
 
     template = _template(builder, remote)
     try:
@@ -122,11 +129,14 @@ def _first_that_opens(builder: Any, remote: str, name: str | None) -> Any:
                 template.client.clone(identity).close()
             except grpc.RpcError as error:  # of this call alone the client makes no exception of its own
                 refused = re.match(r"\[([A-Z_.]+)\]", str(error.details()))
-                if refused and refused[1].endswith(_CLOSED):
+                reason = refused[1] if refused else error.code().name
+                if reason.endswith(_TAKEN):
                     continue
+                if reason.endswith(_CLOSED) and again:  # the template ended this moment
+                    return _first_that_opens(builder, remote, name, again=False)
                 # Of a client that died the session is still there, with what it left running.
-                if not (refused and refused[1].endswith(_EXISTS)):
-                    raise PySparkException(f"[{refused[1] if refused else error.code().name}]") from None
+                if not reason.endswith(_EXISTS):
+                    raise _Refused(reason) from None
             return builder.remote(_with_session_id(remote, identity)).create()
     finally:
         _leave(template)

@@ -18,28 +18,31 @@ from pyspark.sql import functions as sf
 from pyspark.sql.types import StructType
 
 from resources.delta_log import Table
-from resources.delta_snapshot import LiveFile, snapshot, snapshots
+from resources.delta_snapshot import LiveFile, NoTable, snapshot, snapshots
+from resources.spark import spark_errors
 from resources.tables import LakeTables
 
 Span = tuple[int, int]
 """The lowest and the highest position, both inclusive."""
 
-_COLUMNS = (
-    "_key STRING, _seq BIGINT, _op STRING, _contract STRING, _digest BIGINT, _committed_at TIMESTAMP, _batch BIGINT, how STRING"
-)
+_COLUMNS = "_key STRING, _seq BIGINT, _op STRING, _contract STRING, _digest BIGINT, _committed_at TIMESTAMP, _batch BIGINT"
 """What a table has not is null."""
 
 
 def batch_rows(
     tables: LakeTables, batch: int, of: Iterable[Table], around: Mapping[Table, Span] | None = None
 ) -> DataFrame | None:
-    """`(table, _key, _seq, _op, _contract, _digest, _committed_at, _batch, how)` of a batch's rows in several tables, `table` as `layer/name`.
+    """`(table, _key, _seq, _op, _contract, _digest, _committed_at, _batch)` of a batch's rows in several tables, `table` as `layer/name`.
 
-    With `around`, also the rows of other batches whose position lies there. None where no file can hold any. Raises ResourceError when a table is not there.
+    With `around`, also the rows of other batches whose position lies there. None where no file can hold any. Raises NoTable.
     """
     around = around or {}
     paths, others = list[str](), list[DataFrame]()
-    for table, found in snapshots(tables.logs, of).items():
+    of = list(of)
+    there = snapshots(tables.logs, of)
+    if missing := [table for table in of if table not in there]:
+        raise NoTable(f"there is no table {'/'.join(missing[0])}")
+    for table, found in there.items():
         files = [file for file in found.files if may_hold(file, batch, batch, around.get(table))]
         if not found.plain(files):
             others.append(_of_table(tables, table))
@@ -92,7 +95,8 @@ def _of_files(tables: LakeTables, paths: list[str]) -> DataFrame:
 
 def _of_table(tables: LakeTables, table: Table) -> DataFrame:
     frame = tables.read(*table)
-    there = set(frame.columns)
+    with spark_errors(f"reading {'/'.join(table)}"):
+        there = set(frame.columns)
     wanted = [column.split() for column in _COLUMNS.split(", ")]
     columns = [sf.col(name) if name in there else sf.lit(None).cast(kind).alias(name) for name, kind in wanted]
     return frame.select(sf.lit("/".join(table)).alias("table"), *columns)

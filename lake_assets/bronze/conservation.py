@@ -77,25 +77,28 @@ def count_batch(
     `spans` says between which positions each entity's events are: there a conflict is looked for in earlier batches too. It bounds
     what is read, by Delta's statistics of `_seq`.
     """
-    of = [("bronze", entity) for entity in entities] + [
-        ("ops", name) for name in (*NOT_EVENTS, *(("adjustments",) if erasures else ()))
-    ]
+    of = [("bronze", entity) for entity in entities] + [("ops", name) for name in NOT_EVENTS]
     rows = batch_rows(tables, batch, of, {("bronze", entity): span for entity, span in spans.items()})
     mine = sf.col("_batch") == batch
     with spark_errors(f"counting batch {batch}"):
-        found = {} if rows is None else {row.table.partition("/")[2]: _contents(row) for row in _count(rows, mine).collect()}
-    contents = {entity: found[entity] for entity in entities if entity in found}
+        found = {} if rows is None else {row.table: _contents(row) for row in _count(rows, mine).collect()}
+        dropped = _dropped(tables, batch) if erasures else 0
+    contents = {entity: found[f"bronze/{entity}"] for entity in entities if f"bronze/{entity}" in found}
+    told, quarantined = (
+        sum(found[f"ops/{name}"].events for name in names if f"ops/{name}" in found) for names in (TOLD.values(), ("quarantine",))
+    )
+    return Conservation(read, contents, told, quarantined, dropped)
 
-    def held(*names: str) -> int:
-        return sum(found[name].events for name in names if name in found)
 
-    return Conservation(read, contents, held(*TOLD.values()), held("quarantine"), held("adjustments"))
+def _dropped(tables: LakeTables, batch: int) -> int:
+    """The batch's adjustments that its load made."""
+    noted = tables.read("ops", "adjustments").where((sf.col("_batch") == batch) & (sf.col("how") == DROPPED))
+    return int(noted.count())
 
 
 def _count(rows: DataFrame, mine: Column) -> DataFrame:
     """By table, of the positions where the batch has something."""
-    noted = sf.coalesce(sf.col("how") == DROPPED, sf.lit(True))  # of the adjustments those that a load made
-    positions = rows.where(noted).groupBy("table", "_seq").agg(
+    positions = rows.groupBy("table", "_seq").agg(
         sf.count_if(mine).alias("events"), sf.count_if(mine & sf.expr(IS_DELETE)).alias("deletes"),
         (sf.min("_digest") != sf.max("_digest")).alias("differ"), sf.max(sf.when(mine, sf.col("_committed_at"))).alias("newest"),
     )  # fmt: skip

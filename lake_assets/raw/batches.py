@@ -5,7 +5,7 @@ Belongs here: which objects a batch has, which batches wait, closing one with it
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,9 +14,9 @@ from pyspark.sql import functions as sf
 
 from lake_assets.raw import generation, progress
 from lake_assets.raw.progress import Progress
-from lake_assets.raw.session import interpreted
+from lake_assets.raw.session import SMALL_BYTES, interpreted
 from lake_assets.transforms import schemas
-from resources.delta_snapshot import NotPlain, small_rows
+from resources.delta_snapshot import LiveFile, NotPlain, small_rows, snapshot
 from resources.spark import as_micros, from_micros, spark_errors
 from resources.table_schema import IDS_KEPT_DAYS
 from resources.tables import LakeTables
@@ -122,15 +122,34 @@ def _closed(tables: LakeTables, behind: int) -> set[int]:
 
 def rows_of_batches(tables: LakeTables, name: str, low: int, high: int = LAST) -> list[dict[str, Any]]:
     """The rows of some batches of a table in `ops`, by its log: a run looks several times, and each look took Spark half a second."""
+
+    def may_hold(file: LiveFile) -> bool:
+        return file.may_hold("_batch", low, high)
+
     try:
-        rows = small_rows(tables.logs, ("ops", name), lambda file: file.may_hold("_batch", low, high))
+        if _bytes(tables, name, may_hold) < SMALL_BYTES:
+            rows = small_rows(tables.logs, ("ops", name), may_hold)
+            return [row for row in rows if low <= row["_batch"] <= high]
     except NotPlain:
+        pass
+    with spark_errors(f"reading ops/{name}"):
         frame = tables.read("ops", name).where(sf.col("_batch").between(low, high))
         times = [field.name for field in frame.schema.fields if field.dataType.typeName() == "timestamp"]
-        with interpreted(tables.spark), spark_errors(f"reading ops/{name}"):
-            found = frame.withColumns({each: as_micros(each) for each in times}).collect()
-        rows = [{**row.asDict(), **{each: from_micros(row[each]) for each in times}} for row in found]
-    return [row for row in rows if low <= row["_batch"] <= high]
+        found = frame.withColumns({each: as_micros(each) for each in times}).collect()
+    return [{**row.asDict(), **{each: from_micros(row[each]) for each in times}} for row in found]
+
+
+def _bytes(tables: LakeTables, name: str, wanted: Callable[[LiveFile], bool]) -> int:
+    return sum(file.size for file in snapshot(tables.logs, ("ops", name)).files if wanted(file))
+
+
+def registered(tables: LakeTables, behind: int) -> set[int]:
+    """The batches after `behind` that the ledger has. After a long stop, or a rollback, these may be a million objects: of those Spark says the numbers."""
+    if _bytes(tables, "objects", lambda file: file.may_hold("_batch", behind + 1, LAST)) < SMALL_BYTES:
+        return {row.batch for row in _ledger(tables, behind + 1)}
+    with spark_errors("listing the batches"):
+        rows = tables.read("ops", "objects").where(sf.col("_batch") > behind).select("_batch").distinct().collect()
+    return {row._batch for row in rows}
 
 
 def _batch(number: int, rows: Iterable[_Registered], under: int, erasures: int) -> Batch:
@@ -144,18 +163,16 @@ def _batch(number: int, rows: Iterable[_Registered], under: int, erasures: int) 
 def pending_batches(tables: LakeTables) -> list[int]:
     """The batches that have not come through silver, oldest first. Its cost does not grow with history."""
     behind = finished_below(tables)
-    return sorted({row.batch for row in _ledger(tables, behind + 1)} - _closed(tables, behind))
+    return sorted(registered(tables, behind) - _closed(tables, behind))
 
 
 def oldest_waiting(tables: LakeTables) -> Batch | None:
     """The oldest batch that has not come through silver, with its objects; None when none waits."""
     behind, erasures, known = _positions(tables, generation.NAME)
-    ledger, closed = _ledger(tables, behind + 1), _closed(tables, behind)
-    oldest = min((row.batch for row in ledger if row.batch not in closed), default=None)
+    oldest = min(registered(tables, behind) - _closed(tables, behind), default=None)
     if oldest is None:
         return None
-    mine = (row for row in ledger if row.batch == oldest)
-    return _batch(oldest, mine, generation.loading(known), erasures)
+    return _batch(oldest, _ledger(tables, oldest, oldest), generation.loading(known), erasures)
 
 
 def finished_below(tables: LakeTables) -> int:

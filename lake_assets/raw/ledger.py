@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from pyspark.sql import functions as sf
 
-from lake_assets.raw.batches import finished_below, rows_of_batches
+from lake_assets.raw.batches import finished_below, registered, rows_of_batches
 from lake_assets.raw.session import SMALL_BYTES, interpreted
 from lake_assets.transforms import schemas
 from resources.delta_snapshot import LiveFile, NotPlain, small_rows, snapshot
@@ -156,7 +156,7 @@ def _look_up(tables: LakeTables, found: Iterable[_Found]) -> tuple[set[Identity]
     """Which of them the ledger has, and the last batch that was ever made; of batches it looks only at those not long finished."""
     found = list(found)
     days, keys, behind = {item.day for item in found}, {item.key for item in found}, finished_below(tables)
-    last = max((row["_batch"] for row in rows_of_batches(tables, "objects", behind + 1)), default=behind)
+    last = max(registered(tables, behind), default=behind)
     named = {str(day) for day in days}
 
     def theirs(file: LiveFile) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pyspark.sql import functions as sf
@@ -18,12 +19,13 @@ from pyspark.sql import functions as sf
 from lake_assets.bronze.batch_rows import may_hold, whole_rows
 from lake_assets.raw import generation as generations
 from lake_assets.raw import progress
-from lake_assets.raw.session import interpreted, suited
+from lake_assets.raw.session import SMALL_EVENTS, interpreted, suited
 from lake_assets.silver.current import THREADS, OpenTables
 from lake_assets.transforms import schemas
 from lake_assets.transforms.scd2 import spans
 from publisher.contracts import Contract
-from resources.delta_snapshot import LiveFile, snapshots
+from resources.delta_snapshot import LiveFile, snapshot
+from resources.errors import ResourceError
 from resources.table_schema import quoted
 from resources.tables import LakeTables
 
@@ -118,50 +120,65 @@ def update_histories(open_tables: OpenTables, contracts: Iterable[Contract], upt
     When one fails, the progress of those that came through is kept.
     """
     contracts = {contract.entity: contract for contract in contracts}
+    done: list[HistoryResult] = []
     with open_tables(f"histories/{upto_batch}") as tables:
         behind = _look(tables, contracts)
         events = _count_fresh(tables, behind, upto_batch)
 
-        def merge(contract: Contract) -> HistoryResult:
-            if not events.get(contract.entity):
-                return _merge(tables, contract, behind[contract.entity], upto_batch, 0)
-            with open_tables(f"history/{contract.entity}/{upto_batch}") as own:
-                return _merge(own, contract, behind[contract.entity], upto_batch, events[contract.entity])
+    def merge(contract: Contract) -> HistoryResult:
+        entity = contract.entity
+        if not events.get(entity):
+            result = HistoryResult(entity, behind[entity].batch, behind[entity].batch, 0, 0)
+        else:
+            with open_tables(f"history/{entity}/{upto_batch}") as own:
+                result = _merge(own, contract, behind[entity], upto_batch, events[entity])
+        done.append(result)
+        return result
 
-        done: list[HistoryResult] = []
-        try:
-            with ThreadPoolExecutor(THREADS) as pool:
-                largest_first = sorted(contracts.values(), key=lambda contract: -events.get(contract.entity, 0))
-                for result in pool.map(merge, largest_first):
-                    done.append(result)
-                    yield result
-        finally:
-            _remember(tables, behind, done)
+    def remember() -> None:
+        if any(_is_new(result, behind) for result in done):
+            with open_tables(f"histories/progress/{upto_batch}") as tables:  # the first one may have ended meanwhile
+                _remember(tables, behind, done)
+
+    try:
+        with ThreadPoolExecutor(THREADS) as pool:
+            yield from pool.map(merge, sorted(contracts.values(), key=lambda contract: -events.get(contract.entity, 0)))
+    except BaseException:
+        with suppress(ResourceError):  # what failed first is what is told
+            remember()
+        raise
+    remember()
+
+
+def _is_new(result: HistoryResult, behind: Mapping[str, _Behind]) -> bool:
+    """Whether something came through, or what was loaded again held nothing any more."""
+    return result.upto_batch > result.behind or bool(behind[result.entity].again)
 
 
 def _look(tables: LakeTables, entities: Iterable[str]) -> dict[str, _Behind]:
     entities = list(entities)
-    with interpreted(tables.spark):
-        known = progress.find_some(tables, [*map(history_progress, entities), REPLAYED, generations.NAME])
+    known = progress.find_some(tables, [*map(history_progress, entities), REPLAYED, generations.NAME])
     return {entity: _Behind.of(known, entity) for entity in entities}
 
 
 def _count_fresh(tables: LakeTables, behind: Mapping[str, _Behind], upto_batch: int) -> dict[str, int]:
     """How many events each entity has to look at, at most: by bronze's logs, in which each file says of which batches it is."""
     waiting = {("bronze", entity): at for entity, at in behind.items() if upto_batch > at.batch or at.again}
-    found = snapshots(tables.logs, waiting)
     return {
-        table[1]: sum(file.rows or 0 for file in found[table].files if at.looks_at(file, upto_batch))
+        table[1]: sum(
+            SMALL_EVENTS if file.rows is None else file.rows
+            for file in snapshot(tables.logs, table).files
+            if at.looks_at(file, upto_batch)
+        )
         for table, at in waiting.items()
     }
 
 
 def _remember(tables: LakeTables, behind: Mapping[str, _Behind], done: Iterable[HistoryResult]) -> None:
-    """What came through: where there was something new, or what was loaded again held nothing any more."""
     rows = [
         progress.Progress(history_progress(result.entity), result.upto_batch, str(behind[result.entity].seen))
         for result in done
-        if result.upto_batch > result.behind or behind[result.entity].again
+        if _is_new(result, behind)
     ]
     if rows:
         with interpreted(tables.spark):

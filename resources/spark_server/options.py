@@ -127,8 +127,6 @@ def _few_tasks(cores: int) -> dict[str, str]:
         "spark.databricks.delta.snapshotPartitions": "1",
         # A round of MERGEs into seven tables and their histories has some 1,000 pieces of generated code: with as many kept, the default, each was compiled anew.
         "spark.sql.codegen.cache.maxEntries": "5000",
-        # Nobody reads plans as text here; writing them took a twentieth of a small statement's time.
-        "spark.sql.maxPlanStringLength": "0",
         # Each broadcast takes a buffer of this size first, and each stage has some: of 4 MB, the default, Java collects all the time.
         "spark.broadcast.blockSize": "256k",
     }

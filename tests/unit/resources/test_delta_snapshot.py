@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from resources.delta_log import DeltaLogs
-from resources.delta_snapshot import NotInLog, NotPlain, small_rows, snapshot, snapshots
+from resources.delta_snapshot import NoTable, NotInLog, NotPlain, small_rows, snapshot, snapshots
 
 TABLE = ("silver", "debts")
 VECTOR = {"storageType": "u", "pathOrInlineDv": "ab^-aqEH.-t@S}K{vb[*k^", "offset": 4, "sizeInBytes": 40, "cardinality": 6}
@@ -101,7 +101,7 @@ def test_what_the_log_has_no_more_or_never_had_is_said(log: Path, tmp_path: Path
     (log / f"{2:020d}.json").unlink()
     with pytest.raises(NotInLog, match="commit 2"):
         snapshot(logs, TABLE)
-    assert snapshots(logs, [TABLE, ("silver", "nothing")]) == {}
+    assert snapshots(logs, [("silver", "nothing")]) == {}
 
 
 def test_what_lies_in_a_table_s_folder_is_listed_without_its_log(log: Path, tmp_path: Path) -> None:
@@ -143,3 +143,35 @@ def test_a_table_whose_files_name_columns_otherwise_is_not_read_from_its_files(l
 
 def test_rows_are_counted_without_those_that_vectors_hide(log: Path, tmp_path: Path) -> None:
     assert snapshot(DeltaLogs(tmp_path.as_uri()), TABLE, 2).rows == 100 + 100 + 6 - 6
+
+
+def test_a_log_that_cannot_be_put_together_is_no_missing_table(log: Path, tmp_path: Path) -> None:
+    """Taken for a new lake it would be: then nothing is known of it any more."""
+    logs = DeltaLogs(tmp_path.as_uri())
+    with pytest.raises(NoTable):
+        small_rows(logs, ("ops", "progress"), lambda _: True)
+    (log / f"{1:020d}.json").unlink()
+    for look in (lambda: small_rows(logs, TABLE, lambda _: True), lambda: snapshots(logs, [TABLE])):
+        with pytest.raises(NotInLog, match="commit 1") as caught:
+            look()
+        assert not isinstance(caught.value, NoTable)
+
+
+def test_checkpoints_of_another_kind_are_left_to_spark(log: Path, tmp_path: Path) -> None:
+    (log / "_last_checkpoint").write_text(json.dumps({"version": 2}))
+    (log / f"{2:020d}.checkpoint.0a1b2c3d-0000-0000-0000-000000000000.parquet").write_bytes(b"")
+    for version in (0, 1):
+        (log / f"{version:020d}.json").unlink()
+    with pytest.raises(NotPlain):
+        snapshot(DeltaLogs(tmp_path.as_uri()), TABLE)
+
+
+def test_a_reader_of_version_two_maps_columns(log: Path, tmp_path: Path) -> None:
+    commit(log, 4, [{"protocol": {"minReaderVersion": 2, "minWriterVersion": 5}}])
+    now = snapshot(DeltaLogs(tmp_path.as_uri()), TABLE)
+    assert not now.plain(now.files)
+
+
+def test_files_whose_rows_nobody_counted_are_not_called_empty(log: Path, tmp_path: Path) -> None:
+    commit(log, 4, [{"add": {"path": "f.parquet", "size": 1, "partitionValues": {}}}])
+    assert snapshot(DeltaLogs(tmp_path.as_uri()), TABLE).rows is None
