@@ -41,7 +41,7 @@ class Lake:
     def __init__(self, env: Mapping[str, str]) -> None:
         self.contracts = load_contracts(Path(env["CONTRACTS_DIR"]))
         self.signed = signed_versions(Path(env["CONTRACTS_DIR"]))
-        self.tables = LakeTables(open_session(env["SPARK_REMOTE"], "demo"), env["LAKE_URI"])
+        self.tables = LakeTables(open_session(env["SPARK_REMOTE"], "demo"), env["LAKE_URI"], client("s3", env))
 
     def __enter__(self) -> Lake:
         return self

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 
+_MAKING = Lock()
+
 CALLS: Mapping[str, str] = {
     "ListObjectsV2": "LIST",
     "HeadObject": "HEAD",
@@ -32,15 +34,18 @@ CALLS: Mapping[str, str] = {
 
 
 def s3_client() -> S3Client:
-    import boto3
-
-    return boto3.client("s3", config=_config())
+    return _client("s3")  # type: ignore[no-any-return]
 
 
 def sqs_client() -> SQSClient:
+    return _client("sqs")  # type: ignore[no-any-return]
+
+
+def _client(service: str) -> Any:
     import boto3
 
-    return boto3.client("sqs", config=_config())
+    with _MAKING:  # the one thing in boto3 that threads must not do at once
+        return boto3.client(service, config=_config())
 
 
 def counted(client: Any) -> Counter[str]:

@@ -19,6 +19,7 @@ from resources.spark import spark_errors
 from resources.table_schema import added_columns, columns_ddl, properties_sql, quoted, table_properties
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import StructType
 
@@ -56,15 +57,17 @@ class LakeTables:
     For one thread at a time, as its session is: give each thread a LakeTables of its own.
     """
 
-    def __init__(self, spark: SparkSession, lake_uri: str) -> None:
+    def __init__(self, spark: SparkSession, lake_uri: str, s3: S3Client | None = None) -> None:
+        """`s3` reads the logs of a lake on S3; made from the environment unless given."""
         self.spark = spark
+        self._s3 = s3
         self.lake_uri = spark_uri(lake_uri)
         self._merging = threading.Lock()
 
     @cached_property
     def logs(self) -> DeltaLogs:
         """The tables' logs, for what is known of a table without asking Spark."""
-        return DeltaLogs(self.lake_uri)
+        return DeltaLogs(self.lake_uri, self._s3)
 
     def path(self, layer: str, name: str) -> str:
         return f"{self.lake_uri}/{layer}/{name}"

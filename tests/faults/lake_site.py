@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from demo.cloud.ministack import client
 from lake_assets.raw.batches import pending_batches
 from lake_assets.raw.lake import ensure_lake
 from lake_assets.transforms.rules import rules_of
@@ -132,7 +133,7 @@ class LakeSite:
     def _with_tables(self, uri: str, do: Callable[[LakeTables], T]) -> T:
         session = open_session(self.environment["SPARK_REMOTE"])
         try:
-            return do(LakeTables(session, uri))
+            return do(LakeTables(session, uri, client("s3", self.environment) if uri.startswith("s3:") else None))
         finally:
             close_session(session)
 

@@ -36,8 +36,10 @@ KEYS = 300
 
 @pytest.mark.skipif("FAULT_ROUNDS" not in os.environ, reason="`make faults` starts a cluster")
 def test_a_batch_goes_from_raw_objects_to_history_on_two_workers(
-    cloud: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    cloud: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name, value in cloud.environment().items():
+        monkeypatch.setenv(name, value)
     every = load_contracts(Path("contracts"))
     contracts = {entity: every[entity] for entity in ENTITIES}
     rules = rules_of(contracts)
