@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 _MAKING = Lock()
+"""Making clients is the one thing in boto3 that threads must not do at once."""
 
 CALLS: Mapping[str, str] = {
     "ListObjectsV2": "LIST",
@@ -34,18 +35,17 @@ CALLS: Mapping[str, str] = {
 
 
 def s3_client() -> S3Client:
-    return _client("s3")  # type: ignore[no-any-return]
+    import boto3
+
+    with _MAKING:
+        return boto3.client("s3", config=_config())
 
 
 def sqs_client() -> SQSClient:
-    return _client("sqs")  # type: ignore[no-any-return]
-
-
-def _client(service: str) -> Any:
     import boto3
 
-    with _MAKING:  # the one thing in boto3 that threads must not do at once
-        return boto3.client(service, config=_config())
+    with _MAKING:
+        return boto3.client("sqs", config=_config())
 
 
 def counted(client: Any) -> Counter[str]:
