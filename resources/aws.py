@@ -76,7 +76,7 @@ def bucket_and_prefix(uri: str) -> tuple[str, str]:
 
 
 def _config() -> Config:
-    """Path-style addresses work for every S3, an emulator on a loopback address included."""
+    """Path-style addresses work for every S3, an emulator on a loopback address included. As many connections as looking at many logs at once takes."""
     from botocore.config import Config
 
-    return Config(s3={"addressing_style": "path"}, retries={"max_attempts": 5, "mode": "standard"})
+    return Config(s3={"addressing_style": "path"}, retries={"max_attempts": 5, "mode": "standard"}, max_pool_connections=64)

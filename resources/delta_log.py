@@ -129,7 +129,7 @@ class _Bucket:
         self._s3 = s3
 
     def read(self, name: str) -> bytes | None:
-        with _s3_errors("reading a table's log"):
+        with _s3_errors("reading a file of the lake"):
             try:
                 return self._s3.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"].read()
             except self._s3.exceptions.NoSuchKey:
@@ -145,6 +145,8 @@ class _Bucket:
             yield from [item["Key"] for page in pages for item in page.get("Contents", ())]
 
     def all_files(self, folder: str) -> Iterator[tuple[str, Stored]]:
-        for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix + folder):
-            for item in page.get("Contents", ()):
-                yield item["Key"].removeprefix(self._prefix), Stored(item["Size"], item["LastModified"].timestamp())
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix + folder)
+        with _s3_errors("listing a table's files"):
+            items = [item for page in pages for item in page.get("Contents", ())]
+        for item in items:
+            yield item["Key"].removeprefix(self._prefix), Stored(item["Size"], item["LastModified"].timestamp())

@@ -17,7 +17,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -51,7 +50,7 @@ class NoTable(NotInLog):
 
 
 class NotPlain(ResourceError):
-    """A table's files do not say what its rows are: only Spark reads them."""
+    """A table's files do not say what its rows are, or are too many bytes: Spark reads them."""
 
 
 @dataclass(frozen=True)
@@ -117,10 +116,13 @@ def snapshot(logs: DeltaLogs, table: Table, version: int | None = None) -> Snaps
     Raises NoTable, NotInLog for a version that cannot be put together, and NotPlain for a log whose checkpoints are of another kind. What is written or tidied up while it is
     listed is looked at again.
     """
-    for _ in range(LOOKS - 1):
-        with suppress(NotInLog):
+    for _ in range(LOOKS - 1 if version is None else 0):
+        try:
             return _snapshot(logs, table, version)
-        time.sleep(0.05)
+        except NoTable:
+            raise
+        except NotInLog:
+            time.sleep(0.05)
     return _snapshot(logs, table, version)
 
 
@@ -164,10 +166,12 @@ def snapshots(logs: DeltaLogs, tables: Iterable[Table]) -> dict[Table, Snapshot]
         return {found.table: found for found in pool.map(one, list(tables)) if found is not None}
 
 
-def small_rows(logs: DeltaLogs, table: Table, wanted: Callable[[LiveFile], bool]) -> list[dict[str, Any]]:
+def small_rows(
+    logs: DeltaLogs, table: Table, wanted: Callable[[LiveFile], bool], *, at_most: int | None = None
+) -> list[dict[str, Any]]:
     """The rows of a small table's files that are `wanted`, whole, and of partitions their values as the log writes them. Times are in UTC and do not say so.
 
-    Raises NotInLog, and NotPlain, see `Snapshot.plain`.
+    Raises NotInLog, and NotPlain for files that hold more than their rows (see `Snapshot.plain`), or `at_most` so many bytes.
     """
     for _ in range(LOOKS):
         found = snapshot(logs, table)
@@ -176,6 +180,8 @@ def small_rows(logs: DeltaLogs, table: Table, wanted: Callable[[LiveFile], bool]
             raise NotPlain(
                 f"{'/'.join(table)} hides rows of its files (run REORG TABLE … APPLY (PURGE) on it), or needs a reader that knows more."
             )
+        if at_most is not None and sum(file.size for file in files) > at_most:
+            raise NotPlain(f"{'/'.join(table)} has more to read than {at_most:,} bytes")
         with ThreadPoolExecutor(THREADS) as pool:
             bodies = list(pool.map(lambda file: logs.read_file(table, file.path), files))
         if None not in bodies:

@@ -55,7 +55,7 @@ def history_assets(catalog: Catalog, cadence: str) -> dg.AssetsDefinition:
 
         moved = False
         for result in update_histories(lake.tables, [catalog.contracts[entity] for entity in wanted], upto):
-            if result.upto_batch > result.behind or result.again:
+            if result.moved:
                 moved = True
                 yield dg.MaterializeResult(
                     asset_key=["silver", f"{result.entity}_history"],

@@ -19,11 +19,22 @@ from pyspark.sql.types import StructType
 
 from resources.delta_log import Table
 from resources.delta_snapshot import LiveFile, NoTable, snapshot, snapshots
+from resources.errors import ResourceError
 from resources.spark import spark_errors
 from resources.tables import LakeTables
 
 Span = tuple[int, int]
 """The lowest and the highest position, both inclusive."""
+
+
+class NotThere(ResourceError):
+    """The files of a table hold nothing of batches that were counted there: it was restored, or emptied, beside the run."""
+
+    def __init__(self, table: Table, batches: str) -> None:
+        super().__init__(
+            f"{'/'.join(table)} holds nothing of {batches}, which was counted there: start the run again; see DESCRIBE HISTORY for who wrote meanwhile."
+        )
+
 
 _COLUMNS = "_key STRING, _seq BIGINT, _op STRING, _contract STRING, _digest BIGINT, _committed_at TIMESTAMP, _batch BIGINT"
 """What a table has not is null."""
@@ -43,7 +54,8 @@ def batch_rows(
     if missing := [table for table in of if table not in there]:
         raise NoTable(f"there is no table {'/'.join(missing[0])}")
     for table, found in there.items():
-        files = [file for file in found.files if may_hold(file, batch, batch, around.get(table))]
+        span = around.get(table)
+        files = [f for f in found.files if f.may_hold("_batch", batch, batch) or (span is not None and f.may_hold("_seq", *span))]
         if not found.plain(files):
             others.append(_of_table(tables, table))
         else:
@@ -80,11 +92,6 @@ def whole_rows(
             frame = frame.where(sf.col(name) == value)
         return frame.select(*columns.names)
     return tables.spark.read.schema(columns).parquet(*(f"{tables.path(*table)}/{file.path}" for file in files))
-
-
-def may_hold(file: LiveFile, low: int, high: int, span: Span | None = None) -> bool:
-    """Whether a file may have rows of batches from `low` to `high`, or within a span of positions."""
-    return file.may_hold("_batch", low, high) or (span is not None and file.may_hold("_seq", *span))
 
 
 def _of_files(tables: LakeTables, paths: list[str]) -> DataFrame:

@@ -16,7 +16,8 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as sf
 
-from lake_assets.bronze.conservation import Span, held_by_object, widened
+from lake_assets.bronze.batch_rows import Span
+from lake_assets.bronze.conservation import held_by_object, widened
 from lake_assets.bronze.objects import EMPTY, GONE, OVERWRITTEN, BadObject, bad_objects, changed_objects, unreadable_names
 from lake_assets.raw.batches import Batch, RawObject
 from lake_assets.transforms.canonical import entity_of, is_canonical, parsed_schema, present_name

@@ -54,8 +54,7 @@ class LakeTaken(ResourceError):
 
 def look(tables: LakeTables, *names: str) -> dict[str, Progress]:
     """The note that closes the lake, where there is one, with the progress of other `names`: one look for both."""
-    with interpreted(tables.spark):
-        return progress.find_some(tables, (NAME, *names))
+    return progress.find_some(tables, (NAME, *names))
 
 
 def closing(known: Mapping[str, Progress]) -> Closing | None:
@@ -69,12 +68,12 @@ def close(tables: LakeTables, mine: Closing, under_way: UnderWay) -> bool:
 
     Raises LakeTaken while another run has it, or when what died must be finished by another kind of run.
     """
+    there = closing(progress.find_some(tables, (NAME,)))
+    if there is not None and there.run != mine.run and (under_way(there.run) or (there.finish and there.what != mine.what)):
+        raise LakeTaken(there, mine.what)
     with interpreted(tables.spark):
-        there = closing(progress.find_some(tables, (NAME,)))
-        if there is not None and there.run != mine.run and (under_way(there.run) or (there.finish and there.what != mine.what)):
-            raise LakeTaken(there, mine.what)
         progress.write(tables, NAME, note=json.dumps(asdict(mine)))
-        now = closing(progress.find_some(tables, (NAME,)))
+    now = closing(progress.find_some(tables, (NAME,)))
     if now != mine:  # two at the same moment: Delta lets one of them be last
         raise LakeTaken(now or mine, mine.what)
     return there is not None and there.finish

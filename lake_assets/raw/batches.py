@@ -5,7 +5,8 @@ Belongs here: which objects a batch has, which batches wait, closing one with it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from lake_assets.raw import generation, progress
 from lake_assets.raw.progress import Progress
 from lake_assets.raw.session import SMALL_BYTES, interpreted
 from lake_assets.transforms import schemas
-from resources.delta_snapshot import LiveFile, NotPlain, small_rows, snapshot
+from resources.delta_snapshot import LiveFile, NotPlain, small_rows
 from resources.spark import as_micros, from_micros, spark_errors
 from resources.table_schema import IDS_KEPT_DAYS
 from resources.tables import LakeTables
@@ -87,51 +88,25 @@ def read_batch(tables: LakeTables, number: int, under: int = 0) -> Batch:
 
     Raises LookupError for one that the ledger does not have.
     """
-    rows = [row for row in _ledger(tables, number, number) if row.batch == number]
+    rows = rows_of_batches(tables, "objects", number, number)
     _, erasures, _ = _positions(tables)
     if not rows:
         raise LookupError(f"the ledger has no batch {number}")
     return _batch(number, rows, under, erasures)
 
 
-@dataclass(frozen=True)
-class _Registered:
-    """A row of the ledger."""
-
-    batch: int
-    landed: RawObject
-    found: datetime
-
-
-def _ledger(tables: LakeTables, low: int, high: int = LAST) -> list[_Registered]:
-    """The ledger's rows of some batches."""
-    return [
-        _Registered(
-            row["_batch"],
-            RawObject(row["object"], row["etag"], row["size_bytes"], row["found_by"] == ERASURE),
-            row["found_at"].replace(tzinfo=UTC),
-        )
-        for row in rows_of_batches(tables, "objects", low, high)
-    ]
-
-
-def _closed(tables: LakeTables, behind: int) -> set[int]:
-    """The batches after `behind` that are closed."""
-    return {row["_batch"] for row in rows_of_batches(tables, "batches", behind + 1)}
+def small_rows_of(tables: LakeTables, name: str, wanted: Callable[[LiveFile], bool]) -> list[dict[str, Any]] | None:
+    """The rows of files of a table in `ops` by its log, since a run looks several times and each look took Spark half a second; None where they are too many, or only Spark reads them."""
+    with suppress(NotPlain):
+        return small_rows(tables.logs, ("ops", name), wanted, at_most=SMALL_BYTES)
+    return None
 
 
 def rows_of_batches(tables: LakeTables, name: str, low: int, high: int = LAST) -> list[dict[str, Any]]:
-    """The rows of some batches of a table in `ops`, by its log: a run looks several times, and each look took Spark half a second."""
-
-    def may_hold(file: LiveFile) -> bool:
-        return file.may_hold("_batch", low, high)
-
-    try:
-        if _bytes(tables, name, may_hold) < SMALL_BYTES:
-            rows = small_rows(tables.logs, ("ops", name), may_hold)
-            return [row for row in rows if low <= row["_batch"] <= high]
-    except NotPlain:
-        pass
+    """The rows of some batches of a table in `ops`."""
+    rows = small_rows_of(tables, name, lambda file: file.may_hold("_batch", low, high))
+    if rows is not None:
+        return [row for row in rows if low <= row["_batch"] <= high]
     with spark_errors(f"reading ops/{name}"):
         frame = tables.read("ops", name).where(sf.col("_batch").between(low, high))
         times = [field.name for field in frame.schema.fields if field.dataType.typeName() == "timestamp"]
@@ -139,40 +114,54 @@ def rows_of_batches(tables: LakeTables, name: str, low: int, high: int = LAST) -
     return [{**row.asDict(), **{each: from_micros(row[each]) for each in times}} for row in found]
 
 
-def _bytes(tables: LakeTables, name: str, wanted: Callable[[LiveFile], bool]) -> int:
-    return sum(file.size for file in snapshot(tables.logs, ("ops", name)).files if wanted(file))
+def registered(tables: LakeTables, behind: int) -> Mapping[int, list[dict[str, Any]] | None]:
+    """The batches after `behind` that the ledger has, with its rows of each. After a long stop, or a rollback, these may be a million objects: then Spark says the numbers, and the
+    rows are None.
+    """
+    rows = small_rows_of(tables, "objects", lambda file: file.may_hold("_batch", behind + 1, LAST))
+    if rows is None:
+        with spark_errors("listing the batches"):
+            found = tables.read("ops", "objects").where(sf.col("_batch") > behind).select("_batch").distinct().collect()
+        return dict.fromkeys(row._batch for row in found)
+    by_batch: dict[int, list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["_batch"] > behind:
+            by_batch.setdefault(row["_batch"], []).append(row)
+    return by_batch
 
 
-def registered(tables: LakeTables, behind: int) -> set[int]:
-    """The batches after `behind` that the ledger has. After a long stop, or a rollback, these may be a million objects: of those Spark says the numbers."""
-    if _bytes(tables, "objects", lambda file: file.may_hold("_batch", behind + 1, LAST)) < SMALL_BYTES:
-        return {row.batch for row in _ledger(tables, behind + 1)}
-    with spark_errors("listing the batches"):
-        rows = tables.read("ops", "objects").where(sf.col("_batch") > behind).select("_batch").distinct().collect()
-    return {row._batch for row in rows}
+def _closed(tables: LakeTables, behind: int) -> set[int]:
+    """The batches after `behind` that are closed."""
+    return {row["_batch"] for row in rows_of_batches(tables, "batches", behind + 1)}
 
 
-def _batch(number: int, rows: Iterable[_Registered], under: int, erasures: int) -> Batch:
-    rows = list(rows)
+def _batch(number: int, rows: Iterable[Mapping[str, Any]], under: int, erasures: int) -> Batch:
+    """A batch from the ledger's rows."""
+    rows = sorted(rows, key=lambda row: row["found_at"])
+    landed = [RawObject(row["object"], row["etag"], row["size_bytes"], row["found_by"] == ERASURE) for row in rows]
     # What an erasure wrote anew stands for all that the batch had under that key; of several, the last.
-    anew = {row.landed.key: row.landed for row in sorted(rows, key=lambda row: row.found) if row.landed.rewritten}
-    taken = [row.landed for row in rows if row.landed.key not in anew] + list(anew.values())
-    return Batch(number, tuple(sorted(taken, key=lambda o: (o.key, o.etag))), under, erasures, min(row.found for row in rows))
+    anew = {each.key: each for each in landed if each.rewritten}
+    taken = [each for each in landed if each.key not in anew] + list(anew.values())
+    # A file's times are in UTC and do not say so.
+    first = rows[0]["found_at"].replace(tzinfo=UTC)
+    return Batch(number, tuple(sorted(taken, key=lambda each: (each.key, each.etag))), under, erasures, first)
 
 
 def pending_batches(tables: LakeTables) -> list[int]:
     """The batches that have not come through silver, oldest first. Its cost does not grow with history."""
     behind = finished_below(tables)
-    return sorted(registered(tables, behind) - _closed(tables, behind))
+    return sorted(registered(tables, behind).keys() - _closed(tables, behind))
 
 
 def oldest_waiting(tables: LakeTables) -> Batch | None:
     """The oldest batch that has not come through silver, with its objects; None when none waits."""
     behind, erasures, known = _positions(tables, generation.NAME)
-    oldest = min(registered(tables, behind) - _closed(tables, behind), default=None)
+    ledger = registered(tables, behind)
+    oldest = min(ledger.keys() - _closed(tables, behind), default=None)
     if oldest is None:
         return None
-    return _batch(oldest, _ledger(tables, oldest, oldest), generation.loading(known), erasures)
+    rows = ledger[oldest] or rows_of_batches(tables, "objects", oldest, oldest)
+    return _batch(oldest, rows, generation.loading(known), erasures)
 
 
 def finished_below(tables: LakeTables) -> int:

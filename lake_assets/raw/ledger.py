@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from pyspark.sql import functions as sf
 
-from lake_assets.raw.batches import finished_below, registered, rows_of_batches
-from lake_assets.raw.session import SMALL_BYTES, interpreted
+from lake_assets.raw.batches import finished_below, registered, rows_of_batches, small_rows_of
+from lake_assets.raw.session import interpreted
 from lake_assets.transforms import schemas
-from resources.delta_snapshot import LiveFile, NotPlain, small_rows, snapshot
 from resources.errors import ResourceError
 from resources.landing import Landing
 from resources.notifications import Message, Notifications
@@ -158,14 +156,9 @@ def _look_up(tables: LakeTables, found: Iterable[_Found]) -> tuple[set[Identity]
     days, keys, behind = {item.day for item in found}, {item.key for item in found}, finished_below(tables)
     last = max(registered(tables, behind), default=behind)
     named = {str(day) for day in days}
-
-    def theirs(file: LiveFile) -> bool:
-        return dict(file.partition).get("day") in named
-
-    if sum(file.size for file in snapshot(tables.logs, ("ops", "objects")).files if theirs(file)) < SMALL_BYTES:
-        with suppress(NotPlain):
-            rows = small_rows(tables.logs, ("ops", "objects"), theirs)
-            return {(row["object"], row["etag"]) for row in rows if row["object"] in keys}, last
+    rows = small_rows_of(tables, "objects", lambda file: dict(file.partition).get("day") in named)
+    if rows is not None:
+        return {(row["object"], row["etag"]) for row in rows if row["object"] in keys}, last
     known = tables.read("ops", "objects").where(sf.col("day").isin(*days) & sf.col("object").isin(*keys))
     with interpreted(tables.spark), spark_errors("looking up the ledger"):
         return {(row.object, row.etag) for row in known.select("object", "etag").collect()}, last

@@ -10,9 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
-from pyspark.sql import functions as sf
-
-from lake_assets.raw.session import interpreted
+from lake_assets.raw.batches import registered
 from lake_assets.replay.checkpoints import GOLD, HISTORY, INGEST, LaneSet, NoCheckpoint, erased_since, find
 from lake_assets.replay.lanes import BY_BATCH, gold_tables, history_tables, ingest_tables
 from lake_assets.silver.rekey import present_key
@@ -20,7 +18,6 @@ from publisher.contracts import Contract
 from resources.delta_log import DeltaLogs, Table
 from resources.delta_snapshot import NotInLog, snapshot
 from resources.errors import ResourceError
-from resources.spark import spark_errors
 from resources.tables import LakeTables
 
 RESTORE = "restore"
@@ -126,7 +123,7 @@ def plan(
     upto = ingest.upto_batch or 0
     # History that had not begun then is written anew from bronze, as far as silver goes.
     history_upto = sets[HISTORY].upto_batch or 0 if HISTORY in sets else upto
-    return Plan(to, ingest.at, upto, why, steps, _later(tables, upto), history_upto)
+    return Plan(to, ingest.at, upto, why, steps, sorted(registered(tables, upto)), history_upto)
 
 
 def _how(table: Table, lane: str, before: int | None, after: int | None, why: str | None) -> str:
@@ -171,12 +168,6 @@ def _why_not_restore(
 
     with ThreadPoolExecutor(THREADS) as pool:
         return next((reason for reason in pool.map(gone, wanted) if reason), None)
-
-
-def _later(tables: LakeTables, upto: int) -> list[int]:
-    with interpreted(tables.spark), spark_errors("looking for later batches"):
-        rows = tables.read("ops", "objects").where(sf.col("_batch") > upto).select("_batch").distinct().collect()
-    return sorted(row._batch for row in rows)
 
 
 def is_by_batch(table: Table) -> bool:

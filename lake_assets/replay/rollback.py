@@ -226,8 +226,7 @@ def _checkpoints(
 
 
 def _read(tables: LakeTables) -> _Begun | None:
-    with interpreted(tables.spark):
-        known = progress.read(tables, UNDER_WAY)
+    known = progress.read(tables, UNDER_WAY)
     return _Begun(**json.loads(known.note)) if known and known.note else None
 
 

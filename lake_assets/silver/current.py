@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
-from lake_assets.bronze.batch_rows import batch_rows, may_hold, whole_rows
+from lake_assets.bronze.batch_rows import NotThere, batch_rows, whole_rows
 from lake_assets.bronze.conservation import BatchContents
 from lake_assets.raw.session import SMALL_EVENTS, interpreted, suited
 from lake_assets.transforms import schemas
@@ -57,7 +57,7 @@ def merge_tombstones(
         return 0
     rows = batch_rows(tables, batch, [("bronze", entity) for entity in deleting])
     if rows is None:
-        raise LookupError(f"the deletes of batch {batch} were counted, and no file of bronze holds the batch")
+        raise NotThere(("bronze", next(iter(deleting))), f"batch {batch}")
     buried = tombstones(rows.withColumn("entity", sf.element_at(sf.split("table", "/"), 2)))
     if again:
         buried = buried.join(tables.read("ops", "tombstones"), ["entity", "key", "seq", "contract", "digest"], "left_anti")
@@ -73,9 +73,9 @@ def merge_batch(
     entity = contract.entity
     columns = [name for name, *_ in schemas.silver(contract)]
     bronze = schemas.struct(schemas.bronze(contract))
-    events = whole_rows(tables, ("bronze", entity), bronze, wanted=lambda file: may_hold(file, batch, batch))
+    events = whole_rows(tables, ("bronze", entity), bronze, wanted=lambda file: file.may_hold("_batch", batch, batch))
     if events is None:
-        raise LookupError(f"no file of bronze/{entity} holds batch {batch}")
+        raise NotThere(("bronze", entity), f"batch {batch}")
     source = _with_tombstones(tables, winners(events.where(sf.col("_batch") == batch), "_key"), entity)
     source = source.select(*columns, sf.expr(IS_DELETE).alias("deleted"), "dead")
     assignments = ", ".join(f"t.`{name}` = s.`{name}`" for name in columns)

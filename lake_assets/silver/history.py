@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from pyspark.sql import functions as sf
 
-from lake_assets.bronze.batch_rows import may_hold, whole_rows
+from lake_assets.bronze.batch_rows import NotThere, whole_rows
 from lake_assets.raw import generation as generations
 from lake_assets.raw import progress
 from lake_assets.raw.session import SMALL_EVENTS, interpreted, suited
@@ -46,6 +46,11 @@ class HistoryResult:
     inserted: int
     updated: int
     again: int = 0
+
+    @property
+    def moved(self) -> bool:
+        """Whether it looked at anything."""
+        return self.upto_batch > self.behind or self.again > 0
 
 
 REPLAYED = "replayed"
@@ -83,7 +88,9 @@ class _Behind:
 
     def looks_at(self, file: LiveFile, upto_batch: int) -> bool:
         """Whether a file of bronze may hold such rows."""
-        return may_hold(file, self.batch + 1, upto_batch) or any(may_hold(file, batch, batch) for batch in self.again)
+        return any(
+            file.may_hold("_batch", low, high) for low, high in [(self.batch + 1, upto_batch), *((b, b) for b in self.again)]
+        )
 
     def fresh(self, upto_batch: int) -> str:
         """SQL: which rows of bronze are to be looked at."""
@@ -194,7 +201,7 @@ def _merge(tables: LakeTables, contract: Contract, at: _Behind, upto_batch: int,
     bronze = schemas.struct(schemas.bronze(contract))
     fresh = whole_rows(tables, ("bronze", entity), bronze, wanted=lambda file: at.looks_at(file, upto_batch))
     if fresh is None:
-        raise LookupError(f"no file of bronze/{entity} holds the batches up to {upto_batch}")
+        raise NotThere(("bronze", entity), f"batches up to {upto_batch}")
     fresh = fresh.where(at.fresh(upto_batch))
     needed = [*(name for name, *_ in schemas.record(contract)), *NEEDED]
     known_rows = tables.read("silver", f"{entity}_history").withColumnRenamed("_seq_from", "_seq")
