@@ -29,8 +29,7 @@ def test_each_session_has_its_settings_and_views_alone(spark_server: SparkTestSe
         assert not two.catalog.tableExists("things")
 
 
-def test_generated_code_is_shared_by_the_sessions_of_a_server(spark_server: SparkTestServer) -> None:
-    """By class loader Spark keeps it: a session must have none of its own."""
+def test_no_session_has_a_class_loader_of_its_own_by_which_spark_would_keep_generated_code(spark_server: SparkTestServer) -> None:
     with SparkConnectResource(remote=spark_server.remote).session("shares") as session:
         for name in ("enabled", "alwaysApplyClassloader"):
             assert session.conf.get(f"spark.sql.artifact.isolation.{name}") == "false"
