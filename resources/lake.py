@@ -26,9 +26,12 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextmanager
     def tables(self, name: str) -> Iterator[LakeTables]:
-        """The tables through a session named after the unit of work; see SparkConnectResource.session."""
+        """The tables through a session named after the lake and the unit of work; see SparkConnectResource.session.
+
+        After the lake too, since a server may have several, and each has a batch 2: they would interrupt and close each other's.
+        """
         from resources.tables import LakeTables
 
         uri = self.uri or setting("LAKE_URI")
-        with self.spark.session(name) as session:
+        with self.spark.session(f"{uri.rstrip('/')} {name}") as session:
             yield LakeTables(session, uri)

@@ -15,9 +15,8 @@ import click
 from lake_assets.erasure.codes import CODE, person_digest
 from lake_assets.erasure.requests import ask
 from resources.errors import ResourceError
-from resources.settings import setting
+from resources.lake import LakeResource
 from resources.spark import SparkConnectResource
-from resources.tables import LakeTables
 
 
 @click.group()
@@ -37,8 +36,8 @@ def request(codes: str) -> None:
             f"line {wrong[0]} of standard input is no code of a person (32 digits of 0 to 9 and a to f); nothing was asked for."
         )
     try:
-        with SparkConnectResource().session("erasure/request") as session:
-            new = ask(LakeTables(session, setting("LAKE_URI")), map(person_digest, lines))
+        with LakeResource(spark=SparkConnectResource()).tables("erasure/request") as tables:
+            new = ask(tables, map(person_digest, lines))
     except ResourceError as error:
         raise click.ClickException(str(error)) from None
     click.echo(

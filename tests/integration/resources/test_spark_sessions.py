@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as sf
 
 from resources.errors import ServerFailed, SparkFailed
+from resources.lake import LakeResource
 from resources.ports import free_port
 from resources.spark import SparkConnectResource, close_session, open_session, session_id, spark_errors
 from tests.fixtures.spark import SparkTestServer
@@ -59,6 +60,16 @@ def test_a_name_can_be_used_again_after_its_session_was_closed(spark_server: Spa
     for _ in range(3):
         with resource.session("bronze/17") as session:
             assert session.range(2).count() == 2
+
+
+def test_two_lakes_on_one_server_have_each_their_batch(spark_server: SparkTestServer) -> None:
+    one, two = (LakeResource(spark=SparkConnectResource(remote=spark_server.remote), uri=uri) for uri in ("file:///one", "file:///two"))
+    with one.tables("batch/2") as kept:
+        with two.tables("batch/2") as other:
+            assert kept.spark.session_id != other.spark.session_id
+        assert kept.spark.range(2).count() == 2, "closed with the other lake's"
+    with LakeResource(spark=one.spark, uri="file:///one/").tables("batch/2") as again:
+        assert again.spark.session_id == session_id("file:///one batch/2#1"), "not what a killed run of this lake would leave"
 
 
 def test_a_session_that_could_not_be_opened_is_not_asked_for_settings_later(spark_server: SparkTestServer) -> None:
