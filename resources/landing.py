@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -87,12 +87,13 @@ class Landing:
             raise
         yield from body.iter_chunks(size_bytes)
 
-    def read(self, key: str, version: str | None = None) -> bytes | None:
-        """The whole object, or one of its versions; None if it is gone."""
+    def read(self, key: str, version: str | None = None, *, etag: str | None = None) -> bytes | None:
+        """The whole object, or one of its versions; None if it is gone, or has another etag than is asked for."""
+        which: dict[str, Any] = {} if version is None else {"VersionId": version}
+        if etag is not None:
+            which["IfMatch"] = f'"{etag}"'
         try:
-            if version is None:
-                return self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
-            return self._s3.get_object(Bucket=self.bucket, Key=key, VersionId=version)["Body"].read()
+            return self._s3.get_object(Bucket=self.bucket, Key=key, **which)["Body"].read()
         except self._s3.exceptions.ClientError as error:
             if _is_absence(error):
                 return None

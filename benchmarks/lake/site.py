@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def scaled(count: int) -> int:
 
 @dataclass
 class Site:
-    """A running emulator. `env` has the AWS variables and the names of bucket and queue."""
+    """A running emulator. `env` has the AWS variables and the names of bucket and queue. Its clients count what they ask for: one of each."""
 
     env: dict[str, str]
     folder: Path
@@ -57,11 +58,11 @@ class Site:
     sqs: Any
     lakes: int = 0
 
-    @property
+    @cached_property
     def landing(self) -> Landing:
         return Landing(self.env["LANDING_URI"], self.s3)
 
-    @property
+    @cached_property
     def queue(self) -> Notifications:
         return Notifications(self.env["LANDED_QUEUE_URL"], self.sqs)
 

@@ -79,6 +79,7 @@ class Ours:
         self._at.tell(told)
         landing, queue = self._at.landing, self._at.queue
         resource, done, number, laps = self.lake, Done(), 0, Counter[str]()
+        asked = landing.calls + queue.calls
         began = time.perf_counter()
         while True:
             looked = time.perf_counter()
@@ -95,7 +96,7 @@ class Ours:
         if not done.conserved or sum(each.conservation.quarantined for each in done.bronze):
             raise RuntimeError(f"{load.name}: bronze does not hold what was read")
         rows = sum(sum(each.conservation.bronze.values()) for each in done.bronze)
-        return Loaded(seconds, rows, dict(laps), landing.calls + queue.calls)
+        return Loaded(seconds, rows, dict(laps), landing.calls + queue.calls - asked)
 
     def mib(self) -> float:
         return peak_mib(self._server.pid)

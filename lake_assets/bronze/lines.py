@@ -18,6 +18,7 @@ from pyspark.sql import functions as sf
 
 from lake_assets.bronze.batch_rows import Span
 from lake_assets.bronze.conservation import held_by_object, widened
+from lake_assets.bronze.fetched import Fetched, fetch
 from lake_assets.bronze.objects import EMPTY, GONE, OVERWRITTEN, BadObject, bad_objects, changed_objects, unreadable_names
 from lake_assets.raw.batches import Batch, RawObject
 from lake_assets.transforms.canonical import entity_of, is_canonical, parsed_schema, present_name
@@ -28,7 +29,9 @@ from resources.landing import Landing
 from resources.spark import spark_errors
 from resources.tables import LakeTables
 
-_LINES = "object STRING, line STRING, entity STRING, canonical BOOLEAN, seq BIGINT"
+_IN_TASKS = {"spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.ConvertToLocalRelation"}
+"""Else Spark's planner works out what is asked of rows that come with a statement, in one thread and interpreted."""
+
 MAX_KEY = 1024
 """S3's limit."""
 
@@ -60,30 +63,24 @@ class Judged:
 
 
 @contextmanager
-def read_lines(tables: LakeTables, landing: Landing, rules: Rules, batch: Batch) -> Iterator[Lines]:
-    """Reads the batch's objects, once if all are whole; finds the bad ones when Spark could not.
+def read_lines(tables: LakeTables, landing: Landing, rules: Rules, batch: Batch, few_bytes: int) -> Iterator[Lines]:
+    """Reads the batch's objects: up to `few_bytes` of them in this process, more in Spark.
 
     A repeated load may find an object gone that it had loaded: its rows are there, so it is not bad.
     """
     bad = unreadable_names(batch.objects)
+    named = _without(batch.objects, bad)
     frame = None
     try:
-        try:
-            frame, kinds = _read(tables, landing, rules, _without(batch.objects, bad))
-        except PySparkException as error:
-            found = bad_objects(landing, _without(batch.objects, bad))
-            with spark_errors(f"reading the objects of batch {batch.number}"):
-                if not found:
-                    raise error from None
-                bad += found
-                frame, kinds = _read(tables, landing, rules, _without(batch.objects, bad))
-        # An object may have been replaced while it was read, and then holds what the ledger does not know.
-        bad += changed_objects(landing, _without(batch.objects, bad))
+        here = fetch(landing, named) if sum(each.size_bytes for each in named) <= few_bytes else None
+        if here is None:
+            frame, kinds, unread = _read_by_spark(tables, landing, rules, batch.number, named)
+        else:
+            unread = here.bad
+            with spark_errors(f"reading the lines of batch {batch.number}"), tables.settings(_IN_TASKS):
+                frame, kinds = _judge(_as_frame(tables, here), rules)
+        bad += unread
         names = {kind.object for kind in kinds}
-        # One that an erasure wrote anew may hold nothing any more.
-        if silent := [each for each in _without(batch.objects, bad) if each.key not in names and not each.rewritten]:
-            seen = {found.object: found for found in bad_objects(landing, silent)}
-            bad += [seen.get(landed, BadObject(landed, EMPTY)) for landed in silent]
         kept = {landed.key for landed in _without(batch.objects, bad)}
         whole = frame.where(~sf.col("object").isin(*lost)) if (lost := names - kept) else frame
         accepted: Counter[str] = Counter()
@@ -100,18 +97,61 @@ def read_lines(tables: LakeTables, landing: Landing, rules: Rules, batch: Batch)
             frame.unpersist()
 
 
-def _read(tables: LakeTables, landing: Landing, rules: Rules, objects: Iterable[RawObject]) -> tuple[DataFrame, list[Row]]:
-    """The lines, and of each kind of each object a row `(object, entity, canonical, lines, size, low, high)`."""
+def _read_by_spark(
+    tables: LakeTables, landing: Landing, rules: Rules, number: int, objects: list[RawObject]
+) -> tuple[DataFrame, list[Row], list[BadObject]]:
+    """Reads objects, once if all are whole; finds the bad ones when Spark could not."""
+    bad: list[BadObject] = []
+    try:
+        frame, kinds = _judge(_as_text(tables, landing, objects), rules)
+    except PySparkException as error:
+        bad = bad_objects(landing, objects)
+        with spark_errors(f"reading the objects of batch {number}"):
+            if not bad:
+                raise error from None
+            frame, kinds = _judge(_as_text(tables, landing, _without(objects, bad)), rules)
+    try:
+        return frame, kinds, bad + _changed_or_silent(landing, _without(objects, bad), {kind.object for kind in kinds})
+    except BaseException:
+        frame.unpersist()
+        raise
+
+
+def _changed_or_silent(landing: Landing, objects: list[RawObject], names: set[str]) -> list[BadObject]:
+    """Of objects that Spark has read, those that are bad all the same; it found lines in those of `names`."""
+    # An object may have been replaced while it was read, and then holds what the ledger does not know.
+    bad = changed_objects(landing, objects)
+    # One that an erasure wrote anew may hold nothing any more.
+    if silent := [each for each in _without(objects, bad) if each.key not in names and not each.rewritten]:
+        seen = {found.object: found for found in bad_objects(landing, silent)}
+        bad += [seen.get(landed, BadObject(landed, EMPTY)) for landed in silent]
+    return bad
+
+
+def _as_text(tables: LakeTables, landing: Landing, objects: Iterable[RawObject]) -> DataFrame:
+    """`(object, line)` of objects that Spark reads."""
     keys = sorted({landed.key for landed in objects})
     if not keys:
-        return tables.spark.createDataFrame([], _LINES), []
+        return tables.spark.createDataFrame([], "object STRING, line STRING")
     # Only "\n" ends a line: a carriage return is white space inside JSON.
     text = tables.spark.read.option("lineSep", "\n").text([landing.path(key) for key in keys])
-    name = sf.url_decode(sf.replace(sf.col("_metadata.file_path"), sf.lit("+"), sf.lit("%2B")))
+    # Names as Firehose gives them need no decoding, which would be done for each line.
+    path = sf.col("_metadata.file_path")
+    name = sf.when(path.contains("%"), sf.url_decode(sf.replace(path, sf.lit("+"), sf.lit("%2B")))).otherwise(path)
+    return text.select(name.substr(len(landing.path("")) + 1, MAX_KEY).alias("object"), sf.col("value").alias("line"))
+
+
+def _as_frame(tables: LakeTables, here: Fetched) -> DataFrame:
+    """The same of what was fetched. As binary, since a line need not be UTF-8."""
+    return tables.spark.createDataFrame(here.lines).select("object", sf.col("raw").cast("string").alias("line"))
+
+
+def _judge(lines: DataFrame, rules: Rules) -> tuple[DataFrame, list[Row]]:
+    """The lines, each judged, and of each kind of each object a row `(object, entity, canonical, lines, size, low, high)`."""
     line, canonical = sf.col("line"), is_canonical(sf.col("line"), sf.col("entity"), sf.col("parsed"), rules)
     judged_lines = (
-        text.select(name.substr(len(landing.path("")) + 1, MAX_KEY).alias("object"), sf.col("value").alias("line"))
-        .where(sf.btrim(line, sf.lit(" \t\r")) != "")
+        # Asked of few: a canonical line begins with a brace.
+        lines.where(line.startswith("{") | (sf.btrim(line, sf.lit(" \t\r")) != ""))
         .select("object", "line", entity_of(line).alias("entity"), sf.from_json(line, parsed_schema(rules)).alias("parsed"))
         .select(
             "object",

@@ -21,7 +21,7 @@ from lake_assets.bronze.conservation import Conservation, count_batch, held_by_o
 from lake_assets.bronze.erased import tell_apart
 from lake_assets.bronze.lines import judge_unclear, read_lines
 from lake_assets.bronze.objects import BadObject
-from lake_assets.raw.batches import Batch, Counts
+from lake_assets.raw.batches import FEW_BYTES, Batch, Counts
 from lake_assets.raw.session import SMALL_BYTES, interpreted
 from lake_assets.transforms import schemas
 from lake_assets.transforms.events import typed_events, typed_records
@@ -32,7 +32,6 @@ from resources.tables import LakeTables
 
 Writer = Callable[[str, str, DataFrame], Callable[[], None]]
 THREADS = 4
-FEW_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def load_batch(
 ) -> BronzeResult:
     """Loads a batch: accepted events into bronze, manifests and risk reports into `ops`, all else into quarantine, one row each.
 
-    Up to `few_bytes` of lines that are not canonical are judged in this process, more in Spark's workers. Repeated, it changes
+    Up to `few_bytes` of objects are read in this process, and of lines that are not canonical judged, more in Spark's workers. Repeated, it changes
     nothing; `again`, it puts what the objects say now in the place of what the tables hold of it, and raises ReplayWouldLose before it
     writes. Nothing in an object stops it; it raises SparkFailed when Spark itself fails.
     """
@@ -81,7 +80,7 @@ def _load(
 ) -> BronzeResult:
     asked = landing.calls.copy()
     entities = [entity for entity in rules if entity not in TOLD]
-    with read_lines(tables, landing, rules, batch) as lines, judge_unclear(lines, rules, few_bytes) as strict:
+    with read_lines(tables, landing, rules, batch, few_bytes) as lines, judge_unclear(lines, rules, few_bytes) as strict:
         accepted = lines.accepted + strict.accepted
         refused = strict.refused + Counter(bad.reason for bad in lines.bad)
 

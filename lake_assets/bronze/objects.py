@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -31,6 +31,10 @@ _CHUNK = 1 << 20
 _GZIP = b"\x1f\x8b"
 _UNREADABLE_NAME = re.compile(r"[*?\[\]{}\\^]|(?:^|/)[_.][^/]*$|\.(?:bz2|deflate|lz4|snappy|zst)$")
 """Hadoop takes these for patterns, hidden files or codecs that are not here. Firehose writes none of them."""
+
+
+class TooMuch(Exception):
+    """An object unpacks to more than this process takes."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,31 @@ def changed_objects(landing: Landing, objects: Iterable[RawObject]) -> list[BadO
         return [bad for bad in pool.map(look, objects) if bad is not None]
 
 
+def unpacked(landed: RawObject, body: bytes, most: int) -> bytes | BadObject:
+    """What the bytes of an object say, or why it is bad. Raises TooMuch."""
+    pieces, size = list[bytes](), 0
+
+    def keep(piece: bytes) -> None:
+        nonlocal size
+        size += len(piece)
+        if size > most:
+            raise TooMuch
+        pieces.append(piece)
+
+    digest = hashlib.sha256()
+    if landed.key.endswith(".gz"):
+        reason = _judge_gzip(iter([body]), digest, keep)
+    else:
+        digest.update(body)
+        keep(body)
+        reason = None
+    whole = b"".join(pieces)
+    # One that an erasure wrote anew may hold nothing any more.
+    if reason in (None, EMPTY) and (landed.rewritten or _filled(whole)):
+        return whole
+    return BadObject(landed, reason or EMPTY, digest.hexdigest())
+
+
 def _judge(landing: Landing, landed: RawObject) -> BadObject | None:
     etag = landing.etag(landed.key)
     if etag is None:
@@ -83,32 +112,41 @@ def _judge_plain(chunks: Iterator[bytes], digest: hashlib._Hash) -> str | None:
     filled = False
     for chunk in chunks:
         digest.update(chunk)
-        filled = filled or bool(chunk.strip())
+        filled = filled or _filled(chunk)
     return None if filled else EMPTY
 
 
-def _judge_gzip(chunks: Iterator[bytes], digest: hashlib._Hash) -> str | None:
-    """Follows every member to its checksum; memory stays bounded whatever a member unpacks to."""
+def _judge_gzip(chunks: Iterator[bytes], digest: hashlib._Hash, keep: Callable[[bytes], None] = lambda _: None) -> str | None:
+    """Follows every member to its checksum; memory stays bounded whatever a member unpacks to, but for what `keep` keeps."""
     member, head, filled, broken = _member(), b"", False, False
     for chunk in chunks:
         digest.update(chunk)
         head = (head + chunk)[:2] if len(head) < 2 else head
-        while chunk and not broken:
+        while chunk:
             member = _member() if member.eof else member
             try:
-                filled = bool(member.decompress(chunk, _CHUNK).strip()) or filled
+                piece = member.decompress(chunk, _CHUNK)
             except zlib.error:
                 broken = True
+                break
+            keep(piece)
+            filled = filled or _filled(piece)
             chunk = member.unconsumed_tail or member.unused_data
     if not head:
         return EMPTY
     if not _GZIP.startswith(head):
         return NOT_GZIP
     while not broken and (rest := member.decompress(b"", _CHUNK)):  # input may be used up before output is
-        filled = bool(rest.strip()) or filled
+        keep(rest)
+        filled = filled or _filled(rest)
     if broken:
         return CORRUPT
     return TRUNCATED if not member.eof else (None if filled else EMPTY)
+
+
+def _filled(piece: bytes) -> bool:
+    """Whether there is more in it than the ends of lines and what is white space inside JSON."""
+    return bool(piece.strip(b" \t\r\n"))
 
 
 def _member() -> zlib._Decompress:

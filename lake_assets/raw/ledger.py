@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from pyspark.sql import functions as sf
 
-from lake_assets.raw.batches import finished_below, registered, rows_of_batches, small_rows_of
+from lake_assets.raw.batches import FEW_BYTES, finished_below, registered, rows_of_batches, small_rows_of
 from lake_assets.raw.session import interpreted
 from lake_assets.transforms import schemas
 from resources.errors import ResourceError
@@ -28,7 +28,10 @@ RAW = "raw/"
 BATCH_BYTES = 64 << 20
 """Of compressed objects: some 500 MB of JSON."""
 
-BATCH_OBJECTS = 1000
+BATCH_OBJECTS = 10_000
+LISTED_OBJECTS = 1_000
+"""Of a batch that Spark reads: it lists each object, and looks at it twice."""
+
 _HOUR = re.compile(r"(?:^|/)raw/(\d{4})/(\d{2})/(\d{2})/(\d{2})/")
 _NO_HOUR = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -165,11 +168,12 @@ def _look_up(tables: LakeTables, found: Iterable[_Found]) -> tuple[set[Identity]
 
 
 def _batches(new: Iterable[_Found], batch_bytes: int, batch_objects: int) -> Iterator[list[_Found]]:
-    """In order, each within both bounds; an object that alone is larger has a batch of its own."""
+    """In order, each within the bounds; an object that alone is larger has a batch of its own."""
     taken: list[_Found] = []
     size = 0
     for item in new:
-        if taken and (len(taken) == batch_objects or size + item.size_bytes > batch_bytes):
+        most = batch_objects if size + item.size_bytes <= FEW_BYTES else min(batch_objects, LISTED_OBJECTS)
+        if taken and (len(taken) >= most or size + item.size_bytes > batch_bytes):
             yield taken
             taken, size = [], 0
         taken.append(item)

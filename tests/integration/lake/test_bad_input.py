@@ -17,7 +17,7 @@ from pyspark.sql import Row
 
 from lake_assets.bronze.conservation import count_batch
 from lake_assets.bronze.load import BronzeResult, load_batch
-from lake_assets.raw.batches import Batch, RawObject, read_batch
+from lake_assets.raw.batches import FEW_BYTES, Batch, RawObject, read_batch
 from lake_assets.raw.ledger import LedgerResult, register
 from lake_assets.transforms.fields import Rules
 from publisher import wire
@@ -200,8 +200,11 @@ def test_every_value_is_accounted_for(loaded: Loaded) -> None:
     assert kept.read == sum(map(len, good.values())) + 1 + kept.quarantined
 
 
-def test_loading_the_batch_again_changes_nothing(loaded: Loaded, lake: Lake, rules: Rules) -> None:
-    again = load_batch(lake.tables, lake.landing, rules, read_batch(lake.tables, loaded.result.batch))
+@pytest.mark.parametrize("few_bytes", [FEW_BYTES, 0], ids=["by the run", "by Spark"])
+def test_loading_the_batch_again_changes_nothing_whoever_reads_it(
+    loaded: Loaded, lake: Lake, rules: Rules, few_bytes: int
+) -> None:
+    again = load_batch(lake.tables, lake.landing, rules, read_batch(lake.tables, loaded.result.batch), few_bytes=few_bytes)
     assert (again.conservation, again.refused) == (loaded.result.conservation, loaded.result.refused)
 
 

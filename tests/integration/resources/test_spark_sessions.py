@@ -63,7 +63,9 @@ def test_a_name_can_be_used_again_after_its_session_was_closed(spark_server: Spa
 
 
 def test_two_lakes_on_one_server_have_each_their_batch(spark_server: SparkTestServer) -> None:
-    one, two = (LakeResource(spark=SparkConnectResource(remote=spark_server.remote), uri=uri) for uri in ("file:///one", "file:///two"))
+    one, two = (
+        LakeResource(spark=SparkConnectResource(remote=spark_server.remote), uri=uri) for uri in ("file:///one", "file:///two")
+    )
     with one.tables("batch/2") as kept:
         with two.tables("batch/2") as other:
             assert kept.spark.session_id != other.spark.session_id
