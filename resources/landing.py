@@ -24,6 +24,13 @@ SUPERSEDES = "pushlake-supersedes"
 """Metadata of an object that was written anew: the etag of the version before."""
 
 
+_TRIES = 3
+
+
+class TooLarge(Exception):
+    """An object, or what it unpacks to, is more than the caller has room for."""
+
+
 @dataclass(frozen=True)
 class LandedObject:
     """One version of an object: the same key with another etag is another object. `key` is the whole key in the bucket."""
@@ -87,17 +94,32 @@ class Landing:
             raise
         yield from body.iter_chunks(size_bytes)
 
-    def read(self, key: str, version: str | None = None, *, etag: str | None = None) -> bytes | None:
-        """The whole object, or one of its versions; None if it is gone, or has another etag than is asked for."""
+    def read(self, key: str, version: str | None = None, *, etag: str | None = None, most: int | None = None) -> bytes | None:
+        """The whole object, or one of its versions; None if it is gone, or has another etag than is asked for.
+
+        A connection that breaks amid the object is asked again. Raises TooLarge, before it reads, if there are more than `most` bytes.
+        """
+        from botocore.exceptions import HTTPClientError, IncompleteReadError
+
         which: dict[str, Any] = {} if version is None else {"VersionId": version}
         if etag is not None:
             which["IfMatch"] = f'"{etag}"'
-        try:
-            return self._s3.get_object(Bucket=self.bucket, Key=key, **which)["Body"].read()
-        except self._s3.exceptions.ClientError as error:
-            if _is_absence(error):
-                return None
-            raise
+        for left in reversed(range(_TRIES)):
+            try:
+                answer = self._s3.get_object(Bucket=self.bucket, Key=key, **which)
+            except self._s3.exceptions.ClientError as error:
+                if _is_absence(error):
+                    return None
+                raise
+            if most is not None and answer["ContentLength"] > most:
+                answer["Body"].close()
+                raise TooLarge
+            try:
+                return answer["Body"].read()
+            except (HTTPClientError, IncompleteReadError):  # botocore itself repeats only what fails before the first byte
+                if not left:
+                    raise
+        raise AssertionError("unreachable: the last try returns or raises")
 
     def supersedes(self, key: str) -> str | None:
         """Of an object that `rewrite` wrote, the etag of the one before; None for any other."""

@@ -202,6 +202,7 @@ def from_micros(micros: int) -> datetime:
 @contextmanager
 def spark_errors(doing: str) -> Iterator[None]:
     """Turns Spark's exceptions into SparkFailed: Spark's text quotes the values that it failed on."""
+    import grpc
     from pyspark.errors.exceptions.base import PySparkException
 
     try:
@@ -210,6 +211,8 @@ def spark_errors(doing: str) -> Iterator[None]:
         raise
     except PySparkException as error:
         raise SparkFailed(doing, _condition(error)) from None
+    except grpc.RpcError as error:  # what brings rows to the server leaves these as they are
+        raise SparkFailed(doing, error.code().name) from None
 
 
 def _condition(error: Exception) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, cast
 
-from lake_assets.raw.batches import FEW_BYTES
+from lake_assets.raw.batches import FETCHED_BYTES
 from lake_assets.raw.ledger import BATCH_BYTES, BATCH_OBJECTS, _batches
 from resources.table_schema import IDS_KEPT_DAYS
 
@@ -142,7 +142,7 @@ def costs(load: Load) -> Costs:
         requests={
             "PUT, LIST": load.objects + lists,
             # Small batches are read by the run. Else a HEAD of ours after reading; Spark looks at each object once and opens it once.
-            "GET, HEAD": (1 if GZIP_BYTES * load.events <= FEW_BYTES * batches else 3) * load.objects,
+            "GET, HEAD": (1 if GZIP_BYTES * load.events <= FETCHED_BYTES * batches else 3) * load.objects,
             # A receive and a delete for ten, and the empty receive of each run; the sensor's looks, two a second at most.
             "SQS": 2 * load.objects // 10 + 2 * batches + load.days * 86_400 // 2,
         },

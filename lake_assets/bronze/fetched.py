@@ -11,18 +11,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Lock
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from lake_assets.bronze.objects import GONE, OVERWRITTEN, BadObject, TooMuch, unpacked
+from lake_assets.bronze.objects import EMPTY, GONE, OVERWRITTEN, SPACE, THREADS, BadObject, unpacked
 from lake_assets.raw.batches import RawObject
-from resources.landing import Landing
+from resources.landing import Landing, TooLarge
 
 UNPACKED_BYTES = 128 << 20
-"""Of lines, in this process at once."""
+"""Of all lines, in this process and with the statement that brings them to Spark."""
 
-_THREADS = 16
-_SPACE = b" \t\r"
+_BESIDES = 100
+"""Bytes that a line takes besides its own and its object's name."""
+
+_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -34,30 +37,51 @@ class Fetched:
 
 
 def fetch(landing: Landing, objects: Iterable[RawObject], most: int = UNPACKED_BYTES) -> Fetched | None:
-    """Fetches objects and splits them into lines. None if these are more than `most` bytes: then nothing is known of any."""
-    names, lines, bad, left = list[str](), list[bytes](), list[BadObject](), most
-    pool = ThreadPoolExecutor(_THREADS)
+    """Fetches objects and splits them into lines. None if these take more than `most` bytes: then nothing is known of any."""
+    names, lines, bad, room = list[str](), list[bytes](), list[BadObject](), _Room(most)
+    pool = ThreadPoolExecutor(THREADS)
     try:
-        for landed, found in pool.map(lambda each: (each, _fetch(landing, each, most)), objects):
+        for landed, found in pool.map(lambda each: (each, _fetch(landing, each, room)), objects):
             if isinstance(found, BadObject):
                 bad.append(found)
-                continue
-            left -= len(found)
-            if left < 0:
-                return None
-            # Only "\n" ends a line, as where Spark reads: a carriage return is white space inside JSON.
-            of = [line for line in found.split(b"\n") if line.strip(_SPACE)]
-            names += [landed.key] * len(of)
-            lines += of
-    except TooMuch:
+            else:
+                names += [landed.key] * len(found)
+                lines += found
+    except TooLarge:
         return None
     finally:
         pool.shutdown(cancel_futures=True)
     return Fetched(pa.table({"object": pa.array(names, pa.string()), "raw": pa.array(lines, pa.binary())}), bad)
 
 
-def _fetch(landing: Landing, landed: RawObject, most: int) -> bytes | BadObject:
-    body = landing.read(landed.key, etag=landed.etag) if landed.etag else None
+class _Room:
+    """What all threads together may still take."""
+
+    def __init__(self, most: int) -> None:
+        self._left, self._lock = most, Lock()
+
+    def take(self, count: int) -> None:
+        with self._lock:
+            self._left -= count
+            if self._left < 0:
+                raise TooLarge
+
+
+def _fetch(landing: Landing, landed: RawObject, room: _Room) -> list[bytes] | BadObject:
+    body = landing.read(landed.key, etag=landed.etag, most=landed.size_bytes) if landed.etag else None
     if body is None:
         return BadObject(landed, GONE if landing.etag(landed.key) is None else OVERWRITTEN)
-    return unpacked(landed, body, most)
+    pieces: list[bytes] = []
+
+    def keep(piece: bytes) -> None:
+        room.take(len(piece))
+        pieces.append(piece)
+
+    if bad := unpacked(landed, body, keep):
+        return bad
+    # As Spark does it: a mark of the byte order before the first line is none of its bytes, and only "\n" ends a line, since a carriage return
+    # is white space inside JSON.
+    text = b"".join(pieces).removeprefix(_BOM)
+    room.take(text.count(b"\n") * (len(landed.key) + _BESIDES))
+    lines = [line for line in text.split(b"\n") if line.strip(SPACE)]
+    return lines if lines or landed.rewritten else BadObject(landed, EMPTY)

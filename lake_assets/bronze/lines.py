@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as sf
+from pyspark.sql.types import BinaryType, StringType, StructField, StructType
 
 from lake_assets.bronze.batch_rows import Span
 from lake_assets.bronze.conservation import held_by_object, widened
@@ -32,6 +33,7 @@ from resources.tables import LakeTables
 _IN_TASKS = {"spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.ConvertToLocalRelation"}
 """Else Spark's planner works out what is asked of rows that come with a statement, in one thread and interpreted."""
 
+_FETCHED = StructType([StructField("object", StringType()), StructField("raw", BinaryType())])
 MAX_KEY = 1024
 """S3's limit."""
 
@@ -63,8 +65,8 @@ class Judged:
 
 
 @contextmanager
-def read_lines(tables: LakeTables, landing: Landing, rules: Rules, batch: Batch, few_bytes: int) -> Iterator[Lines]:
-    """Reads the batch's objects: up to `few_bytes` of them in this process, more in Spark.
+def read_lines(tables: LakeTables, landing: Landing, rules: Rules, batch: Batch, fetched_bytes: int) -> Iterator[Lines]:
+    """Reads the batch's objects: up to `fetched_bytes` of them in this process, more in Spark.
 
     A repeated load may find an object gone that it had loaded: its rows are there, so it is not bad.
     """
@@ -72,7 +74,7 @@ def read_lines(tables: LakeTables, landing: Landing, rules: Rules, batch: Batch,
     named = _without(batch.objects, bad)
     frame = None
     try:
-        here = fetch(landing, named) if sum(each.size_bytes for each in named) <= few_bytes else None
+        here = fetch(landing, named) if sum(each.size_bytes for each in named) <= fetched_bytes else None
         if here is None:
             frame, kinds, unread = _read_by_spark(tables, landing, rules, batch.number, named)
         else:
@@ -143,7 +145,7 @@ def _as_text(tables: LakeTables, landing: Landing, objects: Iterable[RawObject])
 
 def _as_frame(tables: LakeTables, here: Fetched) -> DataFrame:
     """The same of what was fetched. As binary, since a line need not be UTF-8."""
-    return tables.spark.createDataFrame(here.lines).select("object", sf.col("raw").cast("string").alias("line"))
+    return tables.spark.createDataFrame(here.lines, _FETCHED).select("object", sf.col("raw").cast("string").alias("line"))
 
 
 def _judge(lines: DataFrame, rules: Rules) -> tuple[DataFrame, list[Row]]:

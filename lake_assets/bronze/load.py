@@ -21,7 +21,7 @@ from lake_assets.bronze.conservation import Conservation, count_batch, held_by_o
 from lake_assets.bronze.erased import tell_apart
 from lake_assets.bronze.lines import judge_unclear, read_lines
 from lake_assets.bronze.objects import BadObject
-from lake_assets.raw.batches import FEW_BYTES, Batch, Counts
+from lake_assets.raw.batches import FETCHED_BYTES, Batch, Counts
 from lake_assets.raw.session import SMALL_BYTES, interpreted
 from lake_assets.transforms import schemas
 from lake_assets.transforms.events import typed_events, typed_records
@@ -32,6 +32,7 @@ from resources.tables import LakeTables
 
 Writer = Callable[[str, str, DataFrame], Callable[[], None]]
 THREADS = 4
+FEW_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class BronzeResult:
     refused: dict[str, int]
     conservation: Conservation
     calls: Mapping[str, int]
-    """The lake's own requests to S3. Spark's reads of the objects, one GET each as a rule, are not among them."""
+    """The lake's own requests to S3. Where Spark reads the objects, its requests are not among them."""
 
     @property
     def counts(self) -> Counts:
@@ -62,25 +63,33 @@ def load_batch(
     batch: Batch,
     *,
     threads: int = THREADS,
+    fetched_bytes: int = FETCHED_BYTES,
     few_bytes: int = FEW_BYTES,
     again: bool = False,
 ) -> BronzeResult:
     """Loads a batch: accepted events into bronze, manifests and risk reports into `ops`, all else into quarantine, one row each.
 
-    Up to `few_bytes` of objects are read in this process, and of lines that are not canonical judged, more in Spark's workers. Repeated, it changes
-    nothing; `again`, it puts what the objects say now in the place of what the tables hold of it, and raises ReplayWouldLose before it
+    Up to `fetched_bytes` of compressed objects are read in this process, and up to `few_bytes` of lines that are not canonical judged; more in
+    Spark. Repeated, it changes nothing; `again`, it puts what the objects say now in the place of what the tables hold of it, and raises ReplayWouldLose before it
     writes. Nothing in an object stops it; it raises SparkFailed when Spark itself fails.
     """
     with interpreted(tables.spark, small=batch.size_bytes < SMALL_BYTES):
-        return _load(tables, landing, rules, batch, threads, few_bytes, again)
+        return _load(tables, landing, rules, batch, threads, fetched_bytes, few_bytes, again)
 
 
 def _load(
-    tables: LakeTables, landing: Landing, rules: Rules, batch: Batch, threads: int, few_bytes: int, again: bool
+    tables: LakeTables,
+    landing: Landing,
+    rules: Rules,
+    batch: Batch,
+    threads: int,
+    fetched_bytes: int,
+    few_bytes: int,
+    again: bool,
 ) -> BronzeResult:
     asked = landing.calls.copy()
     entities = [entity for entity in rules if entity not in TOLD]
-    with read_lines(tables, landing, rules, batch, few_bytes) as lines, judge_unclear(lines, rules, few_bytes) as strict:
+    with read_lines(tables, landing, rules, batch, fetched_bytes) as lines, judge_unclear(lines, rules, few_bytes) as strict:
         accepted = lines.accepted + strict.accepted
         refused = strict.refused + Counter(bad.reason for bad in lines.bad)
 

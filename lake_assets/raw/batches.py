@@ -28,7 +28,7 @@ FINISHED = "batches"
 ERASURES = "erasures"
 """The progress that counts erasures: its position is the number of the last that has begun."""
 
-FEW_BYTES = 8 << 20
+FETCHED_BYTES = 8 << 20
 """Of compressed objects: as many are read by the run's own process, in one request each, and more by Spark."""
 
 LAST = (1 << 63) - 1

@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from pyspark.sql import functions as sf
 
-from lake_assets.raw.batches import FEW_BYTES, finished_below, registered, rows_of_batches, small_rows_of
+from lake_assets.raw.batches import FETCHED_BYTES, finished_below, registered, rows_of_batches, small_rows_of
 from lake_assets.raw.session import interpreted
 from lake_assets.transforms import schemas
 from resources.errors import ResourceError
@@ -172,7 +172,7 @@ def _batches(new: Iterable[_Found], batch_bytes: int, batch_objects: int) -> Ite
     taken: list[_Found] = []
     size = 0
     for item in new:
-        most = batch_objects if size + item.size_bytes <= FEW_BYTES else min(batch_objects, LISTED_OBJECTS)
+        most = batch_objects if size + item.size_bytes <= FETCHED_BYTES else min(batch_objects, LISTED_OBJECTS)
         if taken and (len(taken) >= most or size + item.size_bytes > batch_bytes):
             yield taken
             taken, size = [], 0

@@ -29,6 +29,7 @@ class Proxy:
         self.port = int(self._listener.getsockname()[1])
         self._refused: bytes | None = None
         self._after_it_arrived = False
+        self._breaks, self._break_after = 0, 0
         self.cuts = 0
         self.requests: Counter[str] = Counter()
         threading.Thread(target=self._accept, daemon=True).start()
@@ -40,6 +41,10 @@ class Proxy:
     def refuse(self, sent: bytes, *, after_it_arrived: bool = False) -> None:
         """With `after_it_arrived` the request is carried out, and its answer is lost."""
         self._refused, self._after_it_arrived = sent, after_it_arrived
+
+    def break_off(self, *, after: int, times: int) -> None:
+        """Ends so many connections once they have carried so many bytes of answers."""
+        self._breaks, self._break_after = times, after
 
     def heal(self) -> None:
         self._refused = None
@@ -77,10 +82,16 @@ class Proxy:
             kind = b"LIST" if method == b"GET" and (b"list-type=" in target or b"?prefix=" in target) else method
             self.requests[kind.decode()] += 1
 
-    @staticmethod
-    def _answer(server: socket.socket, client: socket.socket, lost: threading.Event) -> None:
+    def _answer(self, server: socket.socket, client: socket.socket, lost: threading.Event) -> None:
+        carried = 0
         with suppress(OSError):
             while data := server.recv(_CHUNK):
+                carried += len(data)
+                if self._breaks and carried > self._break_after:
+                    self._breaks -= 1
+                    self.cuts += 1
+                    client.shutdown(socket.SHUT_RDWR)
+                    return
                 if lost.is_set():
                     return
                 client.sendall(data)

@@ -70,7 +70,7 @@ def test_a_batch_goes_from_raw_objects_to_history_on_two_workers(
             assert batch is not None
             assert batch.number == number
             # No line is judged in this process: what is not canonical goes to Python on the workers.
-            loaded = load_batch(tables, landing, rules, batch, few_bytes=0)
+            loaded = load_batch(tables, landing, rules, batch, fetched_bytes=0, few_bytes=0)
             assert loaded.conservation.holds
             assert (loaded.events, loaded.refused) == (
                 dict.fromkeys(sorted(ENTITIES), KEYS + KEYS // 3),

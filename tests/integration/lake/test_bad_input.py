@@ -9,15 +9,18 @@ import gzip
 import hashlib
 import json
 import random
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from pyspark.sql import Row
+from pyspark.sql import functions as sf
 
 from lake_assets.bronze.conservation import count_batch
+from lake_assets.bronze.lines import read_lines
 from lake_assets.bronze.load import BronzeResult, load_batch
-from lake_assets.raw.batches import FEW_BYTES, Batch, RawObject, read_batch
+from lake_assets.raw.batches import FETCHED_BYTES, Batch, RawObject, read_batch
 from lake_assets.raw.ledger import LedgerResult, register
 from lake_assets.transforms.fields import Rules
 from publisher import wire
@@ -200,12 +203,54 @@ def test_every_value_is_accounted_for(loaded: Loaded) -> None:
     assert kept.read == sum(map(len, good.values())) + 1 + kept.quarantined
 
 
-@pytest.mark.parametrize("few_bytes", [FEW_BYTES, 0], ids=["by the run", "by Spark"])
+@pytest.mark.parametrize("fetched_bytes", [FETCHED_BYTES, 0], ids=["by the run", "by Spark"])
 def test_loading_the_batch_again_changes_nothing_whoever_reads_it(
-    loaded: Loaded, lake: Lake, rules: Rules, few_bytes: int
+    loaded: Loaded, lake: Lake, rules: Rules, fetched_bytes: int
 ) -> None:
-    again = load_batch(lake.tables, lake.landing, rules, read_batch(lake.tables, loaded.result.batch), few_bytes=few_bytes)
+    batch = read_batch(lake.tables, loaded.result.batch)
+    again = load_batch(lake.tables, lake.landing, rules, batch, fetched_bytes=fetched_bytes)
     assert (again.conservation, again.refused) == (loaded.result.conservation, loaded.result.refused)
+
+
+def test_the_run_and_spark_read_the_same_of_each_object(loaded: Loaded, lake: Lake, rules: Rules) -> None:
+    good = line(event(rules["debts"], 500, 500))
+    sure = [
+        lake.put("marked.json", b"\xef\xbb\xbf" + good + b"\n\xef\xbb\xbf" + good),
+        lake.land("marked.gz", [b"\xef\xbb\xbf" + good, good + b"\r", b"", good]),
+        lake.put("only-a-mark.json", b"\xef\xbb\xbf"),
+        lake.put("members.gz", gzip.compress(good[:40]) + gzip.compress(good[40:] + b"\n") + gzip.compress(b" \t\n" + good)),
+        lake.put("odd.json", b"\x0b\n\x00\n\xff\xfe\n{}\n"),
+    ]
+    seen = [lake.landing.head(key) for key in sure]
+    objects = [RawObject(each.key, each.etag, each.size) for each in seen if each is not None]
+    batch = replace(read_batch(lake.tables, loaded.result.batch), number=91)
+    batch = replace(batch, objects=(*batch.objects, *objects))
+
+    def read(fetched_bytes: int) -> tuple[Counter[Row], object]:
+        with read_lines(lake.tables, lake.landing, rules, batch, fetched_bytes) as lines:
+            rows = lines.frame.withColumn("line", sf.hex(sf.col("line").cast("binary"))).collect()
+            bad = {(each.object.key, each.reason) for each in lines.bad}
+            return Counter(rows), (bad, lines.accepted, lines.spans, lines.unclear_bytes)
+
+    by_the_run, by_spark = read(FETCHED_BYTES), read(0)
+    assert by_the_run == by_spark
+    assert Counter(row.object for row in by_the_run[0])[sure[3]] == 2
+    assert len(objects) == len(sure)
+    assert (sure[2], "empty object") in by_the_run[1][0]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("fetched_bytes", [FETCHED_BYTES, 0], ids=["by the run", "by Spark"])
+def test_a_batch_of_which_nothing_is_left_is_quarantined_and_stops_nothing(lake: Lake, rules: Rules, fetched_bytes: int) -> None:
+    number = 92 + (fetched_bytes > 0)
+    broken = lake.put(f"broken-{number}.gz", b"no gzip")
+    gone = RawObject(f"raw/2026/11/24/04/gone-{number}.gz", "0" * 32, 10)
+    batch = Batch(number, (RawObject(broken, lake.landing.etag(broken) or "", 7), gone))
+    result = load_batch(lake.tables, lake.landing, rules, batch, fetched_bytes=fetched_bytes)
+    assert (result.read, result.refused, result.conservation.holds) == (2, {"not gzip": 1, "object gone": 1}, True)
+    emptied = lake.land(f"emptied-{number}.gz", [])
+    batch = Batch(number + 10, (RawObject(emptied, lake.landing.etag(emptied) or "", 100, rewritten=True),))
+    result = load_batch(lake.tables, lake.landing, rules, batch, fetched_bytes=fetched_bytes)
+    assert (result.read, result.bad_objects, result.conservation.holds) == (0, 0, True)
 
 
 def test_sparks_workers_judge_the_same_and_odd_names_are_read(lake: Lake, rules: Rules) -> None:
@@ -215,7 +260,7 @@ def test_sparks_workers_judge_the_same_and_odd_names_are_read(lake: Lake, rules:
     body = b"\n".join([b" ".join(json.dumps(each).encode() for each in events), refused, line(event(rules["customers"], 9, 309))])
     key = lake.put("odd +%41 é=#,&.json", body)
     batch = Batch(90, (RawObject(key, lake.landing.etag(key) or "", len(body)),))
-    result = load_batch(lake.tables, lake.landing, rules, batch, few_bytes=0)
+    result = load_batch(lake.tables, lake.landing, rules, batch, fetched_bytes=0, few_bytes=0)
     assert (result.events, result.refused, result.conservation.holds) == ({"customers": 4}, {"outside domain": 1}, True)
     rows = lake.tables.read("bronze", "customers").where("_batch = 90").collect()
     assert {row._object for row in rows} == {key}

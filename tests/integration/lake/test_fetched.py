@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from demo.cloud.ministack import Emulator
+from demo.cloud.ministack import Emulator, client
 from lake_assets.bronze.fetched import fetch
 from lake_assets.bronze.objects import CORRUPT, EMPTY, GONE, NOT_GZIP, OVERWRITTEN, TRUNCATED
 from lake_assets.raw.batches import RawObject
 from resources.landing import Landing
+from tests.faults.lake_proxy import proxied
 
 
 @dataclass
@@ -84,3 +85,19 @@ def test_what_unpacks_to_more_than_fits_is_left_to_spark(bucket: Bucket) -> None
     assert fetch(bucket.landing, [bomb], most=1 << 20) is None
     assert fetch(bucket.landing, [half], most=1000) is not None
     assert fetch(bucket.landing, [half, half], most=1000) is None
+    many = bucket.put("many.gz", gzip.compress(b"{}\n" * 1000))
+    assert fetch(bucket.landing, [many], most=50_000) is None, "each line takes more than its bytes"
+    assert fetch(bucket.landing, [replace(half, size_bytes=0)]) is None, "larger than the ledger knows"
+
+
+def test_an_object_that_breaks_off_amid_its_bytes_is_asked_for_again(bucket: Bucket) -> None:
+    landed = bucket.put("large.json", b"x" * (4 << 20) + b"\n")
+    with proxied(bucket.cloud.port) as proxy:
+        through = Landing(
+            f"s3://{bucket.name}", client("s3", {**bucket.cloud.environment(), "AWS_ENDPOINT_URL": proxy.endpoint_url})
+        )
+        proxy.break_off(after=1 << 20, times=2)
+        fetched = fetch(through, [landed])
+        assert (through.calls["GET"], proxy.cuts) == (3, 2)
+    assert fetched is not None
+    assert fetched.lines.column("raw").to_pylist() == [b"x" * (4 << 20)]

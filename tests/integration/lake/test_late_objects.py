@@ -14,7 +14,7 @@ from pyspark.sql import Row
 from demo.cloud.ministack import Emulator
 from lake_assets.assets.ingest_events import FEW, ledger_metadata, notified_check
 from lake_assets.bronze.load import load_batch
-from lake_assets.raw.batches import read_batch
+from lake_assets.raw.batches import FETCHED_BYTES, read_batch
 from lake_assets.raw.ledger import register
 from lake_assets.raw.notified import found_lately
 from lake_assets.transforms.fields import Rules
@@ -119,8 +119,9 @@ def test_an_increments_requests_are_counted_and_shown_and_depend_on_it_alone(lak
     assert "LIST calls" not in shown
     [number] = found.batches
     assert load_batch(lake.tables, lake.landing, rules, read_batch(lake.tables, number)).calls == {"GET": 12}
-    assert load_batch(lake.tables, lake.landing, rules, read_batch(lake.tables, number), few_bytes=0).calls == {"HEAD": 12}
+    assert load_batch(lake.tables, lake.landing, rules, read_batch(lake.tables, number), fetched_bytes=0).calls == {"HEAD": 12}
     lake.put("broken.gz", b"no gzip")
     [number] = register(lake.tables, lake.landing, lake.notifications).batches
-    loaded = load_batch(lake.tables, lake.landing, rules, read_batch(lake.tables, number), few_bytes=0)
-    assert loaded.calls["GET"] == loaded.bad_objects == 1
+    for fetched_bytes in (FETCHED_BYTES, 0):
+        loaded = load_batch(lake.tables, lake.landing, rules, read_batch(lake.tables, number), fetched_bytes=fetched_bytes)
+        assert loaded.calls["GET"] == loaded.bad_objects == 1
