@@ -79,6 +79,15 @@ class Lake:
             close_session(session)
 
 
+@pytest.fixture(scope="package", autouse=WANTED)
+def credentials(cloud: Emulator) -> Iterator[None]:
+    """Of a lake in S3, whose logs this process reads."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in cloud.environment().items():
+            patch.setenv(name, value)
+        yield
+
+
 @pytest.fixture(scope="package")
 def empty_lake(spark_server: SparkTestServer, contracts: dict[str, Contract], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an empty lake with all its tables, to copy: making them takes Spark a second each."""
