@@ -44,7 +44,9 @@ def main() -> None:
                 _allow_vectors(ours.lake, vectors)
                 for turn in range(ROUNDS + 1):
                     took.setdefault((size, vectors), []).append(_merge(ours.lake, contract, rows, turn + (0 if vectors else 100)))
-                say(f"{'with' if vectors else 'without'} deletion vectors: {', '.join(f'{s:.1f}' for s in took[size, vectors])} s")
+                say(
+                    f"{'with' if vectors else 'without'} deletion vectors: {', '.join(f'{s:.1f}' for s in took[size, vectors])} s"
+                )
         mib = ours.mib()
     _print(took, mib)
 

@@ -34,7 +34,8 @@ BOUNDS = Bounds()
 class Look:
     """A table as its log tells of it. `rows` are those that a reader sees; None where the log does not know.
 
-    `crowd` counts the small files that could be joined with another of their partition; `worn` the large ones with too many hidden rows.
+    `crowd` counts the small files that could be joined with another of their partition; `worn` the large ones with too many hidden rows, of which the same holds:
+    Delta's OPTIMIZE writes no file anew alone.
     """
 
     table: Table
@@ -61,6 +62,7 @@ def look(found: Snapshot, bounds: Bounds = BOUNDS) -> Look:
     small = [file for file in found.files if file.size < bounds.small_bytes]
     # A partition's last small file has no other to be joined with: a ledger of a thousand days has a thousand of them, and that is no crowd.
     crowd = sum(count - 1 for count in Counter(file.partition for file in small).values())
+    worn = [file for file in found.files if _is_worn(file, bounds)]
     rows = [file.rows for file in found.files]
     hidden = sum(file.hidden for file in found.files)
     return Look(
@@ -68,7 +70,7 @@ def look(found: Snapshot, bounds: Bounds = BOUNDS) -> Look:
         version=found.version,
         files=len(found.files),
         crowd=crowd,
-        worn=sum(_is_worn(file, bounds) for file in found.files),
+        worn=sum(any(_joins(file, other, bounds) for other in small + worn) for file in worn),
         size_bytes=sum(file.size for file in found.files),
         small_bytes=sum(file.size for file in small),
         rows=None if None in rows else sum(count for count in rows if count is not None) - hidden,
@@ -78,3 +80,7 @@ def look(found: Snapshot, bounds: Bounds = BOUNDS) -> Look:
 
 def _is_worn(file: LiveFile, bounds: Bounds) -> bool:
     return file.size >= bounds.small_bytes and bool(file.rows) and file.hidden > bounds.hidden_share * (file.rows or 0)
+
+
+def _joins(file: LiveFile, other: LiveFile, bounds: Bounds) -> bool:
+    return other is not file and other.partition == file.partition and other.size + file.size <= bounds.large_bytes

@@ -40,9 +40,13 @@ def test_small_files_crowd_only_beside_others_of_their_partition() -> None:
     assert not look(table([file(1)] * 4), BOUNDS).needs(BOUNDS)
 
 
-def test_a_large_file_with_many_hidden_rows_is_worn_and_a_small_one_is_not() -> None:
-    assert look(table([file(100, hidden=3)]), BOUNDS).needs(BOUNDS)
-    assert not look(table([file(100, hidden=2)]), BOUNDS).needs(BOUNDS)
+def test_a_large_file_with_many_hidden_rows_is_worn_beside_another_to_join_and_a_small_one_is_not() -> None:
+    assert look(table([file(100, hidden=3), file(1)]), BOUNDS).needs(BOUNDS)
+    assert look(table([file(100, hidden=3), file(100, hidden=3)]), BOUNDS).worn == 2
+    assert not look(table([file(100, hidden=2), file(1)]), BOUNDS).needs(BOUNDS)
+    alone = [file(100, hidden=3), file(100), file(1, partition="another")]
+    assert look(table(alone), BOUNDS).worn == 0, "OPTIMIZE writes no file anew alone, and would be asked for ever"
+    assert look(table([file(100, hidden=3), file(901, hidden=3)]), BOUNDS).worn == 0, "too large together"
     small = look(table([file(99, hidden=9)]), BOUNDS)
     assert (small.worn, small.rows, small.hidden) == (0, 1, 9)
     assert look(table([file(100, rows=None)]), BOUNDS).rows is None
