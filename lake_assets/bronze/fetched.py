@@ -2,8 +2,8 @@
 
 Belongs here: one request an object, its checksum, its lines. Not here: which lines are events (`lines.py`), larger batches (Spark reads those).
 
-Firehose writes many small objects. Spark lists each, looks at it twice and opens it in tasks of its own: a thousand objects with 25,000 lines
-took 30 s, of which the lines took two. A request that names the etag also says at once whether the object is the one that the ledger knows.
+Firehose may write many small objects. Spark lists each, looks at it twice and opens it, and the bronze of a thousand with 25,000 lines took 30 s so. A
+request that names the etag also says at once whether the object is the one that the ledger knows.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from pyspark.sql.types import BinaryType, StringType, StructField, StructType
 from lake_assets.bronze.batch_rows import Span
 from lake_assets.bronze.conservation import held_by_object, widened
 from lake_assets.bronze.fetched import Fetched, fetch
-from lake_assets.bronze.objects import EMPTY, GONE, OVERWRITTEN, BadObject, bad_objects, changed_objects, unreadable_names
+from lake_assets.bronze.objects import EMPTY, GONE, OVERWRITTEN, SPACE, BadObject, bad_objects, changed_objects, unreadable_names
 from lake_assets.raw.batches import Batch, RawObject
 from lake_assets.transforms.canonical import entity_of, is_canonical, parsed_schema, present_name
 from lake_assets.transforms.fields import Rules
@@ -153,7 +153,7 @@ def _judge(lines: DataFrame, rules: Rules) -> tuple[DataFrame, list[Row]]:
     line, canonical = sf.col("line"), is_canonical(sf.col("line"), sf.col("entity"), sf.col("parsed"), rules)
     judged_lines = (
         # Asked of few: a canonical line begins with a brace.
-        lines.where(line.startswith("{") | (sf.btrim(line, sf.lit(" \t\r")) != ""))
+        lines.where(line.startswith("{") | (sf.btrim(line, sf.lit(SPACE.decode())) != ""))
         .select("object", "line", entity_of(line).alias("entity"), sf.from_json(line, parsed_schema(rules)).alias("parsed"))
         .select(
             "object",
