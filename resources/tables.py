@@ -26,15 +26,9 @@ if TYPE_CHECKING:
 _TXN_APP = "spark.databricks.delta.write.txnAppId"
 _TXN_VERSION = "spark.databricks.delta.write.txnVersion"
 _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
-VACUUM = {
-    "spark.databricks.delta.retentionDurationCheck.enabled": "false",
-    "spark.databricks.delta.vacuum.logging.enabled": "false",  # two commits a table, that say nothing that a receipt does not
-    # Its listing is a few hundred names: planned for hundreds of tasks, a table took minutes on two busy cores.
-    "spark.sql.shuffle.partitions": "2",
-    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
-    "spark.sql.adaptive.enabled": "false",
-    "spark.sql.codegen.wholeStage": "false",
-}
+WRITTEN_ANEW = {f"spark.databricks.delta.{statement}.deletionVectors.persistent": "false" for statement in ("merge", "update")}
+"""Writes the files anew that a statement changes, instead of hiding rows in them: where what was there must go."""
+
 _ABSENT = ("PATH_NOT_FOUND", "DELTA_TABLE_NOT_FOUND", "DELTA_PATH_DOES_NOT_EXIST", "DELTA_MISSING_DELTA_TABLE")
 
 
@@ -206,7 +200,7 @@ class LakeTables:
             self.spark.sql(f"RESTORE TABLE {self.sql_name(layer, name)} TO VERSION AS OF {int(version)}").collect()
 
     def delete_matching(self, layer: str, name: str, source: DataFrame, on: str, *, note: str) -> int:
-        """Deletes the rows of the table (alias `t`) that match one of `source` (alias `s`); how many.
+        """Deletes the rows of the table (alias `t`) that match one of `source` (alias `s`), out of the files as well; how many.
 
         `on` must hold column names only: Delta writes it into the log, and a DELETE would write its literals there. `note` is what the commit says of itself.
         """
@@ -214,22 +208,12 @@ class LakeTables:
         with spark_errors(f"deleting from {layer}/{name}"), self._merging:
             source.createOrReplaceTempView(view)
             try:
-                with self.settings({_USER_METADATA: note}):
+                with self.settings({_USER_METADATA: note, **WRITTEN_ANEW}):
                     merge = f"MERGE INTO {self.sql_name(layer, name)} AS t USING {view} AS s ON {on} WHEN MATCHED THEN DELETE"
                     rows = self.spark.sql(merge).collect()
             finally:
                 self.spark.catalog.dropTempView(view)
         return int(rows[0].num_deleted_rows) if rows else 0
-
-    def vacuum_now(self, layer: str, name: str) -> None:
-        """Deletes every file that the table's present version does not need. Nobody may write beside it: a file that is not committed yet goes, too.
-
-        Rows behind deletion vectors are written out first. Time travel to before ends.
-        """
-        table = self.sql_name(layer, name)
-        with spark_errors(f"vacuuming {layer}/{name}"), self.settings(VACUUM):
-            self.spark.sql(f"REORG TABLE {table} APPLY (PURGE)").collect()
-            self.spark.sql(f"VACUUM {table} RETAIN 0 HOURS").collect()
 
     def version(self, layer: str, name: str) -> int:
         """The number of the table's last commit."""

@@ -10,7 +10,7 @@ import dagster as dg
 from lake_assets.assets.gold import generations
 from lake_assets.catalog import Catalog
 from lake_assets.deploy.rename import take_over, waiting_renames
-from lake_assets.deploy.scrub import finish, remove_former_versions, scrub, waiting
+from lake_assets.deploy.scrub import finish, scrub, waiting
 from lake_assets.gold.engine import build
 from lake_assets.gold.refreshes import forget_former
 from lake_assets.jobs import INGEST
@@ -20,6 +20,7 @@ from lake_assets.raw.session import interpreted
 from lake_assets.runs import alone
 from lake_assets.silver.rekey import exchanging
 from resources.lake import LakeResource
+from resources.table_upkeep import keep_present_version
 
 
 def follow_contracts(context: dg.AssetExecutionContext, lake: LakeResource, catalog: Catalog) -> bool:
@@ -66,6 +67,6 @@ def _build_gold_anew(lake: LakeResource, catalog: Catalog) -> None:
                 continue
             with interpreted(tables.spark):
                 build(catalog.gold[name], tables.spark, tables.lake_uri)
-            remove_former_versions(tables, "gold", name)
+            keep_present_version(tables, "gold", name)
             if (memory := forget_former(catalog.gold[name], tables)) is not None:
-                remove_former_versions(tables, *memory)
+                keep_present_version(tables, *memory)

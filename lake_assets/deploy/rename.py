@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from lake_assets.deploy.scrub import remove_former_versions, tables_of
+from lake_assets.deploy.scrub import tables_of
 from lake_assets.raw import progress
 from lake_assets.raw.batches import finished_below
 from lake_assets.raw.session import interpreted, is_small
@@ -22,6 +22,7 @@ from publisher.contracts import Contract
 from publisher.contracts.lasting import names_of
 from resources.spark import spark_errors
 from resources.table_schema import literal, quoted
+from resources.table_upkeep import keep_present_version
 from resources.tables import LakeTables
 
 NAMED_IN = (
@@ -67,7 +68,7 @@ def take_over(tables: LakeTables, rename: Rename) -> dict[str, int]:
     for layer, former in tables_of(rename.former):
         with spark_errors(f"emptying {layer}/{former}"):
             tables.spark.sql(f"DELETE FROM {tables.sql_name(layer, former)}").collect()  # noqa: S608 (a name)
-        remove_former_versions(tables, layer, former)
+        keep_present_version(tables, layer, former)
     progress.write(tables, rename.progress, note=DONE)
     return rows
 

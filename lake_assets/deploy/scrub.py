@@ -13,24 +13,15 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pyspark.sql import Row
-
 from lake_assets.raw import progress
 from lake_assets.raw.session import interpreted, is_small
 from resources.spark import spark_errors
 from resources.table_schema import quoted
-from resources.tables import LakeTables
+from resources.table_upkeep import keep_present_version
+from resources.tables import WRITTEN_ANEW, LakeTables
 
 NAME = "withdrawn"
 WAITS, EMPTIED = "waits", "emptied"
-
-VACUUM = {
-    "spark.databricks.delta.retentionDurationCheck.enabled": "false",
-    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
-}
-"""What VACUUM asks of its session. It lists folders in as many tasks as the second says, however few there are: with Spark's 10,000 a table of two
-files took 70 seconds of two busy processors.
-"""
 
 Columns = Mapping[str, Sequence[str]]
 """Of each entity some columns."""
@@ -81,12 +72,13 @@ def scrub(tables: LakeTables, entity: str, columns: Sequence[str]) -> Scrubbed:
             with (
                 interpreted(tables.spark, small=is_small(tables, layer, name)),
                 spark_errors(f"emptying columns of {layer}/{name}"),
+                tables.settings(WRITTEN_ANEW),
             ):
                 emptied = ", ".join(f"{quoted(column)} = NULL" for column in there)
                 held = " OR ".join(f"{quoted(column)} IS NOT NULL" for column in there)
                 found = tables.spark.sql(f"UPDATE {tables.sql_name(layer, name)} SET {emptied} WHERE {held}").collect()  # noqa: S608 (names)
                 rows[f"{layer}/{name}"] = int(found[0].num_affected_rows)
-        remove_former_versions(tables, layer, name)
+        keep_present_version(tables, layer, name)
     return Scrubbed(entity, tuple(columns), rows)
 
 
@@ -101,30 +93,6 @@ def finish(tables: LakeTables, done: Iterable[Scrubbed]) -> None:
 def tables_of(entity: str) -> tuple[tuple[str, str], ...]:
     """Where an entity's fields are columns, as (layer, name)."""
     return ("bronze", entity), ("silver", entity), ("silver", f"{entity}_history")
-
-
-def remove_former_versions(tables: LakeTables, layer: str, name: str) -> None:
-    """Leaves a table's present version alone: rows that deletion vectors hide, and files of earlier versions, are gone from storage.
-
-    Nothing else may read or write the table, or it breaks.
-    """
-    table = tables.sql_name(layer, name)
-    if "deletionVectors" in (_detail(tables, layer, name).tableFeatures or ()):
-        with spark_errors(f"purging {layer}/{name}"):
-            tables.spark.sql(f"REORG TABLE {table} APPLY (PURGE)").collect()
-    with interpreted(tables.spark), spark_errors(f"removing the former versions of {layer}/{name}"):
-        try:
-            for setting, value in VACUUM.items():
-                tables.spark.conf.set(setting, value)
-            tables.spark.sql(f"VACUUM {table} RETAIN 0 HOURS").collect()
-        finally:
-            for setting in VACUUM:
-                tables.spark.conf.unset(setting)
-
-
-def _detail(tables: LakeTables, layer: str, name: str) -> Row:
-    with spark_errors(f"looking at {layer}/{name}"):
-        return tables.spark.sql(f"DESCRIBE DETAIL {tables.sql_name(layer, name)}").collect()[0]
 
 
 def _read(tables: LakeTables) -> dict[str, dict[str, str]]:

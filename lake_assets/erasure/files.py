@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from lake_assets.silver.current import OpenTables
 from resources.aws import bucket_and_prefix, s3_client
 from resources.landing import Landing
+from resources.table_upkeep import keep_present_version
 
 THREADS = 4
 
@@ -25,7 +26,7 @@ def vacuum(open_tables: OpenTables, lake_uri: str, erasure: int, names: Iterable
     def one(table: tuple[str, str]) -> None:
         layer, name = table
         with open_tables(f"erasure/{erasure}/vacuum/{layer}/{name}") as tables:
-            tables.vacuum_now(layer, name)
+            keep_present_version(tables, layer, name)
 
     files = lake_files(lake_uri)
     before = {file.name for file in files.list()}
