@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,11 @@ def write_objects(load: Load, folder: Path, *, keys_from: int) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / Path(key).name for key in load.keys]
     missing = [(n, file) for n, file in enumerate(files) if not file.exists()]
-    with ProcessPoolExecutor(2) as pool:
-        list(pool.map(_write, *zip(*((load, n, file, keys_from) for n, file in missing), strict=True)) if missing else ())
+    if not missing:
+        return files
+    # Not forked: this process has the threads of Spark's client, and a fork waits for them for ever.
+    with ProcessPoolExecutor(2, get_context("forkserver")) as pool:
+        list(pool.map(_write, *zip(*((load, n, file, keys_from) for n, file in missing), strict=True)))
     return files
 
 

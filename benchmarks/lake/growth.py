@@ -61,8 +61,9 @@ def main() -> None:
             lakes = {each.name: _lake_with(at, ours, contracts, each) for each in (SMALL, LARGE)}
             for turn in range(2 * ROUNDS + 1):
                 for name in lakes if turn % 2 else reversed(lakes):
-                    say(f"round {turn} of the {name} lake")
                     took[name].append(_increment(at, ours, lakes[name], f"{name}-{turn}", turn))
+                    laps = ", ".join(f"{lap} {seconds:.1f}" for lap, seconds in took[name][-1].laps.items())
+                    say(f"round {turn} of the {name} lake: {laps} s")
             mib = ours.mib()
         with proxied(int(at.env["AWS_ENDPOINT_URL"].rsplit(":", 1)[1])) as proxy:
             counted = replace(at, env={**at.env, "AWS_ENDPOINT_URL": proxy.endpoint_url})

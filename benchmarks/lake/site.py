@@ -145,11 +145,11 @@ def make_empty_lake(at: Site, remote: str, contracts: dict[str, Contract]) -> No
 
 
 @contextmanager
-def spark_server(at: Site, name: str, *, extra: tuple[str, ...] = ()) -> Iterator[SparkServer]:
+def spark_server(at: Site, name: str) -> Iterator[SparkServer]:
     """A Spark server as the lake starts it, its log in the site's folder."""
     layout, jvm = default_layout(), find_jvm()
     own = Layout(layout.state, at.folder / name)
-    options = [*aot_options(layout, jvm), *extra]
+    options = aot_options(layout, jvm)
     with SparkServer(own, jvm, free_port(), env={**os.environ, **at.env}, extra=options, log=at.folder / f"{name}.log") as server:
         yield server
 

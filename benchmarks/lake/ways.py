@@ -136,8 +136,7 @@ class Streaming:
 
     def __init__(self, at: Site, fields: dict[str, dict[str, str]]) -> None:
         self._at, self._fields, self._stack, self._lakes = at, fields, ExitStack(), 0
-        # Compiled as Java does by itself, since nobody told it otherwise.
-        self._server = self._stack.enter_context(spark_server(at, "streaming", extra=("-XX:TieredStopAtLevel=4",)))
+        self._server = self._stack.enter_context(spark_server(at, "streaming"))
         self._session = open_session(self._server.url)
         self._stack.callback(close_session, self._session)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from resources.ports import free_port
 from resources.spark_server.jvm import Jvm
 from resources.spark_server.layout import Layout
+from resources.spark_server.options import COLLECTOR
 from resources.spark_server.server import SparkServer
 
 _ASSEMBLY_SECONDS = 300.0
@@ -21,8 +22,8 @@ _ASSEMBLY_SECONDS = 300.0
 
 
 def cache_file(layout: Layout, jvm: Jvm) -> Path:
-    """The cache for this Java and this class path: another one of either is another file, so a stale one is never used."""
-    digest = hashlib.sha256(f"{jvm.java.resolve()} {jvm.version}".encode())
+    """The cache for this Java, its collector and this class path: another one of either is another file, so a stale one is never used."""
+    digest = hashlib.sha256(f"{jvm.java.resolve()} {jvm.version} {COLLECTOR}".encode())
     for jar in layout.class_path():
         status = jar.stat()
         digest.update(f"{jar} {status.st_size} {int(status.st_mtime)}\n".encode())

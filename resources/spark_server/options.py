@@ -31,6 +31,9 @@ _UNSAFE_OPTIONS = ("--sun-misc-unsafe-memory-access=allow", "--enable-native-acc
 _QUIET = ("-Xlog:disable", "-Xlog:all=error:stderr")
 """Java warns of each adapter that its AOT cache holds under another name."""
 
+COLLECTOR = "-XX:+UseParallelGC"
+"""The collector that pauses: nobody waits for milliseconds here, and all else takes a tenth less time with it. See docs/decisions/0040-both-of-javas-compilers.md."""
+
 _HUGE_METHODS = "-XX:-DontCompileHugeMethods"
 """What Spark generates for a line's check is more than 8,000 bytes, and Java would interpret it for ever: a tenth of the time that a large batch takes."""
 
@@ -55,7 +58,7 @@ class Workers:
 
 def worker_java_options(jvm: Jvm) -> tuple[str, ...]:
     """Java's own options on a worker; Spark adds its --add-opens there itself."""
-    options = ("-XX:TieredStopAtLevel=1", _HUGE_METHODS, *_QUIET)
+    options = (COLLECTOR, _HUGE_METHODS, *_QUIET)
     return (*options, *_UNSAFE_OPTIONS) if jvm.feature >= 24 else options
 
 
@@ -64,9 +67,7 @@ def java_options(jvm: Jvm, heap: str, scratch: Path) -> list[str]:
     options = [
         f"-Xmx{heap}",
         "-Xss4m",
-        # Only the quick compiler: a batch is small and each statement is planned anew, so the optimising one never pays back.
-        # On two cores it took 54 of 110 CPU seconds; without it a first append costs 1 s of CPU instead of 10.
-        "-XX:TieredStopAtLevel=1",
+        COLLECTOR,
         _HUGE_METHODS,
         *_QUIET,
         "-XX:+ExitOnOutOfMemoryError",  # a wounded server answers, and fails, for hours
