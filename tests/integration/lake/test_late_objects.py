@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 import zlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,11 +14,12 @@ from pyspark.sql import Row
 
 from demo.cloud.ministack import Emulator
 from lake_assets.assets.ingest_events import FEW, ledger_metadata, notified_check
-from lake_assets.bronze.load import load_batch
+from lake_assets.bronze.load import FILE_BYTES, load_batch
 from lake_assets.raw.batches import FETCHED_BYTES, read_batch
 from lake_assets.raw.ledger import register
 from lake_assets.raw.notified import found_lately
 from lake_assets.transforms.fields import Rules
+from resources.delta_snapshot import snapshot
 from tests.integration.lake.conftest import Lake
 from tests.unit.lake.make_events import event, line
 
@@ -125,3 +127,16 @@ def test_an_increments_requests_are_counted_and_shown_and_depend_on_it_alone(lak
     for fetched_bytes in (FETCHED_BYTES, 0):
         loaded = load_batch(lake.tables, lake.landing, rules, read_batch(lake.tables, number), fetched_bytes=fetched_bytes)
         assert loaded.calls["GET"] == loaded.bad_objects == 1
+
+
+def test_a_batch_of_many_large_objects_makes_few_files(lake: Lake, rules: Rules) -> None:
+    """As many as its bytes want, however many objects they are in."""
+    land(lake, rules, [f"large-{n}" for n in range(12)])
+    [number] = register(lake.tables, lake.landing, lake.notifications).batches
+    batch = read_batch(lake.tables, number)
+    claimed = replace(batch, objects=tuple(replace(each, size_bytes=FILE_BYTES // 4) for each in batch.objects))
+    with lake.tables.settings({"spark.sql.files.maxPartitionBytes": "1"}):  # a task an object, as with large ones
+        result = load_batch(lake.tables, lake.landing, rules, claimed, fetched_bytes=0)
+    assert result.events == {"debts": 12}
+    found = snapshot(lake.tables.logs, ("bronze", "debts")).files
+    assert [file.rows for file in found if file.may_hold("_batch", number, number)] == [4, 4, 4]
