@@ -135,7 +135,7 @@ def test_a_batch_of_many_large_objects_makes_few_files(lake: Lake, rules: Rules)
     [number] = register(lake.tables, lake.landing, lake.notifications).batches
     batch = read_batch(lake.tables, number)
     claimed = replace(batch, objects=tuple(replace(each, size_bytes=FILE_BYTES // 4) for each in batch.objects))
-    with lake.tables.settings({"spark.sql.files.maxPartitionBytes": "1"}):  # a task an object, as with large ones
+    with lake.tables.settings({"spark.sql.files.openCostInBytes": "16m"}):  # a task an object, as with large ones
         result = load_batch(lake.tables, lake.landing, rules, claimed, fetched_bytes=0)
     assert result.events == {"debts": 12}
     found = snapshot(lake.tables.logs, ("bronze", "debts")).files
