@@ -114,7 +114,7 @@ def register(
     not recorded is found again.
     """
     asked = landing.calls + notifications.calls
-    messages = notifications.receive()
+    messages = notifications.receive(at_most=BATCH_OBJECTS)
     found: dict[Identity, _Found] = {}
     for item in [*_told(messages, landing), *_listed(landing, list_hours)]:
         found.setdefault(item.identity, item)

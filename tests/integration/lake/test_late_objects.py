@@ -3,6 +3,7 @@ an increment asks of S3 and SQS."""
 
 from __future__ import annotations
 
+import json
 import random
 import zlib
 from dataclasses import replace
@@ -140,3 +141,18 @@ def test_a_batch_of_many_large_objects_makes_few_files(lake: Lake, rules: Rules)
     assert result.events == {"debts": 12}
     found = snapshot(lake.tables.logs, ("bronze", "debts")).files
     assert [file.rows for file in found if file.may_hold("_batch", number, number)] == [4, 4, 4]
+
+
+def test_thousands_of_messages_that_wait_are_one_batch(lake: Lake, sqs: Any) -> None:
+    """Each batch costs some seconds, whatever is in it."""
+    count, url = 1_200, lake.notifications.queue_url
+    for start in range(0, count, 10):
+        entries = [{"Id": str(n), "MessageBody": _message(lake, f"{lake.prefix}waits-{n}.gz")} for n in range(start, start + 10)]
+        assert not sqs.send_message_batch(QueueUrl=url, Entries=entries).get("Failed")
+    found = register(lake.tables, lake.landing, lake.notifications)
+    assert (found.new, found.by_event, len(found.batches)) == (count, count, 1)
+
+
+def _message(lake: Lake, key: str) -> str:
+    about = {"bucket": {"name": lake.landing.bucket}, "object": {"key": key, "size": 100, "eTag": "e"}}
+    return json.dumps({"Records": [{"eventName": "ObjectCreated:Put", "s3": about}]})
