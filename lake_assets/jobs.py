@@ -17,6 +17,10 @@ HOURS = dg.AssetKey(["raw", "hours"])
 INGEST_TAGS = {"dagster/max_runtime": "1800"}
 """A machine that went down leaves its run as started, and none would follow: after half an hour it counts as failed."""
 
+LONG = {"dagster/max_runtime": "86400"}
+"""Of work that cannot be cut into runs, and that a limit would end for ever at the same place: a day. Dagster looks at it while the run is at work, so a
+run of ingest takes it when it begins such work."""
+
 ERASURE = "erasure"
 VACUUM = "vacuum"
 CLOSING = (ERASURE, VACUUM)

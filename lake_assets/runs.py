@@ -39,10 +39,13 @@ def is_under_way(instance: dg.DagsterInstance, run_id: str) -> bool:
     return bool(instance.get_runs(dg.RunsFilter(run_ids=[run_id], statuses=AT_WORK), limit=1))
 
 
-def kept_out(context: dg.OpExecutionContext, progressed: Mapping[str, Progress]) -> bool:
-    """Whether a step must end since the lake is closed; says so in its log. `progressed` has the row `alone.NAME`."""
+def kept_out(context: dg.OpExecutionContext, progressed: Mapping[str, Progress], what: str | None = None) -> bool:
+    """Whether a step must end since the lake is closed; says so in its log. `progressed` has the row `alone.NAME`.
+
+    `what` is given by a step that finishes what a run that died had closed the lake for.
+    """
     there = closing(progressed)
-    if there is None or there.run == context.run.run_id or not there.holds(partial(is_under_way, context.instance)):
+    if there is None or there.run == context.run.run_id or not there.holds(partial(is_under_way, context.instance), what):
         return False
     context.log.info("%s: this run ends, and what it would have done is done later", there)
     return True

@@ -223,14 +223,18 @@ class LakeTables:
 
     @contextmanager
     def settings(self, settings: Mapping[str, str]) -> Iterator[None]:
-        """Settings of the session for one statement. A transaction id that stays set skips the next MERGE, in silence."""
+        """Settings of the session for one statement, and then what was set before. A transaction id that stays set skips the next MERGE, in silence."""
+        before = {key: self.spark.conf.get(key, None) for key in settings}  # None: not set
         try:
             for key, value in settings.items():
                 self.spark.conf.set(key, value)
             yield
         finally:
-            for key in settings:
-                self.spark.conf.unset(key)
+            for key, former in before.items():
+                if former is None:
+                    self.spark.conf.unset(key)
+                else:
+                    self.spark.conf.set(key, former)
 
     def _struct(self, schema: StructType | str) -> StructType:
         if isinstance(schema, str):

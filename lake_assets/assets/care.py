@@ -23,7 +23,7 @@ from lake_assets.care.look import BOUNDS, Bounds
 from lake_assets.care.properties import give, lacking
 from lake_assets.catalog import Catalog
 from lake_assets.guard import without_values
-from lake_assets.jobs import AHEAD, LANE, VACUUM, compaction_of
+from lake_assets.jobs import AHEAD, LANE, LONG, VACUUM, compaction_of
 from lake_assets.raw import alone as closed
 from lake_assets.raw.lake import tables_of
 from lake_assets.runs import ALONE, alone, kept_out
@@ -137,6 +137,7 @@ def vacuum_job() -> UnresolvedAssetJobDefinition:
         VACUUM,
         selection=dg.AssetSelection.assets(dg.AssetKey(["care", VACUUM])),
         description="Deletes, alone, the files that no version of the last days needs.",
+        tags=LONG,
     )
 
 

@@ -15,8 +15,8 @@ from lake_assets.erasure.receipt import Receipt
 from lake_assets.erasure.run import StillThere, due, erase
 from lake_assets.gold.engine import build
 from lake_assets.guard import without_values
-from lake_assets.jobs import ERASURE, NOTHING_HALF_DONE
-from lake_assets.raw.alone import closing, look
+from lake_assets.jobs import ERASURE, LONG, NOTHING_HALF_DONE
+from lake_assets.raw.alone import left_to_finish, look
 from lake_assets.raw.batches import pending_batches
 from lake_assets.raw.lake import ensure_lake
 from lake_assets.raw.session import are_small, interpreted
@@ -55,8 +55,7 @@ def erasure_asset(catalog: Catalog) -> dg.AssetsDefinition:
         run = context.run.run_id
         with lake.tables(f"erasure/look/{run}") as tables:
             ensure_lake(tables, catalog.contracts, catalog.signed)
-            there = closing(look(tables))
-            begun = there is not None and there.finish and there.what == ERASURE
+            begun = left_to_finish(look(tables), ERASURE)
             if not begun and not due(tables, catalog.contracts):
                 context.log.info("nobody is to be erased")
                 return
@@ -127,6 +126,7 @@ def erasure_job() -> UnresolvedAssetJobDefinition:
         ERASURE,
         selection=dg.AssetSelection.assets(dg.AssetKey(KEY)),
         description="Erases whoever is to be erased, alone, and proves it.",
+        tags=LONG,
     )
 
 

@@ -31,7 +31,7 @@ from lake_assets.catalog import Catalog
 from lake_assets.completeness import all_under
 from lake_assets.deploy.rename import waiting_renames
 from lake_assets.guard import without_values
-from lake_assets.jobs import GOES_ON, INGEST
+from lake_assets.jobs import GOES_ON, INGEST, LONG
 from lake_assets.raw import alone
 from lake_assets.raw.batches import finished_below, oldest_waiting, pending_batches
 from lake_assets.raw.lake import FINGERPRINT, ensure_lake
@@ -94,10 +94,10 @@ def _objects(catalog: Catalog) -> dg.AssetsDefinition:
         """
         with lake.tables(f"ledger/{context.run.run_id}") as tables:
             progressed = alone.look(tables, FINGERPRINT)
-            if kept_out(context, progressed):
+            if kept_out(context, progressed, INGEST):
                 return
             changed = ensure_lake(tables, catalog.contracts, catalog.signed, progressed)
-            if changed and not follow_contracts(context, lake, catalog):
+            if (changed or alone.left_to_finish(progressed, INGEST)) and not follow_contracts(context, lake, catalog):
                 return
             result = register(tables, landing.open(), notifications.open(), list_hours=config.list_hours)
             if result.new or pending_batches(tables):
@@ -213,6 +213,7 @@ def _waits_for_new_codes(context: dg.AssetExecutionContext, lake: LakeResource, 
     if not others_have_ended(context.instance, context.run.run_id):
         context.log.info("silver waits: a run that may read it goes on; the next run of ingest tries again")
         return True
+    context.instance.add_run_tags(context.run.run_id, LONG)
     for entity, rows in exchange(lake.tables, contracts, upto).items():
         written = {"rows": rows, "written anew under pseudonym key": key_of(contracts)}
         context.log_event(dg.AssetMaterialization(["silver", entity], metadata=written))

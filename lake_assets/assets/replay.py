@@ -17,7 +17,7 @@ from lake_assets import jobs
 from lake_assets.automation import at_each_tick
 from lake_assets.catalog import Catalog
 from lake_assets.guard import without_values
-from lake_assets.jobs import GOES_ON, INGEST, LANE
+from lake_assets.jobs import GOES_ON, INGEST, LANE, LONG
 from lake_assets.raw import alone as closed
 from lake_assets.raw import generation
 from lake_assets.raw.batches import finished_below
@@ -121,7 +121,9 @@ def replay_job(catalog: Catalog) -> dg.JobDefinition:
             expired = expire(tables, landing.open())
         yield dg.Output(None, metadata={**_replay_metadata(results), "expired": expired})
 
-    @dg.job(name="replay", description="Loads batches again from raw objects, by number, object, reason or hour.", tags=LANE)
+    @dg.job(
+        name="replay", description="Loads batches again from raw objects, by number, object, reason or hour.", tags=LANE | LONG
+    )
     def job() -> None:
         load_again()
 
@@ -186,6 +188,7 @@ def rollback_job(catalog: Catalog) -> dg.JobDefinition:
     @dg.job(
         name="rollback",
         description="Brings all tables together to a checkpoint (config: to, dry_run). The batches after it load again.",
+        tags=LONG,
     )
     def job() -> None:
         roll_tables_back()

@@ -32,6 +32,7 @@ NAMED_IN = (
 """Where in `ops` rows are an entity's, and by which column."""
 
 COPIED, DONE = "copied", "done"
+_PROGRESS = "renamed/"
 CHAINS = "completeness"
 
 
@@ -44,7 +45,7 @@ class Rename:
 
     @property
     def progress(self) -> str:
-        return f"renamed/{self.former}"
+        return f"{_PROGRESS}{self.former}"
 
 
 def waiting_renames(tables: LakeTables, contracts: Mapping[str, Contract], released: Iterable[Contract]) -> list[Rename]:
@@ -52,6 +53,11 @@ def waiting_renames(tables: LakeTables, contracts: Mapping[str, Contract], relea
     every = [*contracts.values(), *released]
     names = [Rename(entity, former) for entity in contracts for former in names_of(entity, every)[1:]]
     return [each for each in names if not _is(tables, each, DONE) and tables.exists("bronze", each.former)]
+
+
+def taken_over(tables: LakeTables) -> set[str]:
+    """The former names of which `ops` says nothing any more: the entity's tables and its rows there have the new one."""
+    return {name.removeprefix(_PROGRESS) for name in progress.read_all(tables) if name.startswith(_PROGRESS)}
 
 
 def take_over(tables: LakeTables, rename: Rename) -> dict[str, int]:

@@ -35,9 +35,9 @@ class Closing:
     run: str
     finish: bool
 
-    def holds(self, under_way: UnderWay) -> bool:
-        """Whether others must stay away: while its run is at work, and after it died with something half done."""
-        return self.finish or under_way(self.run)
+    def holds(self, under_way: UnderWay, what: str | None = None) -> bool:
+        """Whether others must stay away: while its run is at work, and after it died with something half done, but for a run of `what` that finishes it."""
+        return under_way(self.run) or (self.finish and self.what != what)
 
     def __str__(self) -> str:
         return f"the lake is closed for {self.what} by run {self.run}"
@@ -61,6 +61,12 @@ def closing(known: Mapping[str, Progress]) -> Closing | None:
     """Who closed the lake, from what `look` gave."""
     row = known.get(NAME)
     return Closing(**json.loads(row.note)) if row is not None and row.note else None
+
+
+def left_to_finish(known: Mapping[str, Progress], what: str) -> bool:
+    """Whether the lake is closed until `what` has come through, whoever began it. `known` is what `look` gave."""
+    there = closing(known)
+    return there is not None and there.finish and there.what == what
 
 
 def close(tables: LakeTables, mine: Closing, under_way: UnderWay) -> bool:

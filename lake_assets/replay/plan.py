@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
+from lake_assets.deploy.rename import taken_over
 from lake_assets.raw.batches import registered
 from lake_assets.replay.checkpoints import GOLD, HISTORY, INGEST, LaneSet, NoCheckpoint, erased_since, find
 from lake_assets.replay.lanes import BY_BATCH, gold_tables, history_tables, ingest_tables
@@ -40,6 +41,17 @@ class OtherKey(ResourceError):
         super().__init__(
             f"Checkpoint {number} is of pseudonym key {then}, and silver is under key {now}: codes of two keys do not join, so it "
             "cannot be brought back. Choose a checkpoint after the change of the key."
+        )
+
+
+class OtherName(ResourceError):
+    """An entity has got another name since."""
+
+    def __init__(self, number: int, former: str, entity: str | None) -> None:
+        super().__init__(
+            f"Checkpoint {number} holds {former}, which is {entity or 'an entity of another name'} now: its tables were taken over, and what ops says of "
+            "it was renamed, so it cannot be brought back. Choose a checkpoint after the renaming. A rollback that was begun before the new name was "
+            "deployed comes through under the former contracts."
         )
 
 
@@ -97,7 +109,7 @@ def plan(
 ) -> Plan:
     """Looks what a rollback to checkpoint `to` would do, and changes nothing. `rebuild` says why RESTORE is not to be used, where it is known.
 
-    Raises NoCheckpoint, OtherKey.
+    Raises NoCheckpoint, OtherKey, OtherName.
     """
     sets = find(tables, to)
     if INGEST not in sets:
@@ -105,6 +117,8 @@ def plan(
     ingest = sets[INGEST]
     if (now := present_key(tables, contracts)) != ingest.key_version:
         raise OtherKey(to, ingest.key_version, now)
+    if former := _renamed_since(tables, ingest, contracts):
+        raise OtherName(to, former, next((each.entity for each in contracts if each.renamed_from == former), None))
     entities = [contract.entity for contract in contracts]
     lanes = {
         INGEST: ingest_tables(entities),
@@ -115,7 +129,7 @@ def plan(
     after = {table: version for each in sets.values() for table, version in each.versions.items()}
     why = rebuild or _why_not_restore(tables, logs, sets, before, {*lanes[INGEST], *lanes[HISTORY]})
     steps = [
-        Step(table, lane, _how(table, lane, before.get(table), after.get(table), why), before.get(table), after.get(table))
+        Step(table, lane, _how(logs, table, lane, before.get(table), after.get(table), why), before.get(table), after.get(table))
         for lane, found in lanes.items()
         for table in found
         if table in before
@@ -126,10 +140,10 @@ def plan(
     return Plan(to, ingest.at, upto, why, steps, sorted(registered(tables, upto)), history_upto)
 
 
-def _how(table: Table, lane: str, before: int | None, after: int | None, why: str | None) -> str:
+def _how(logs: DeltaLogs, table: Table, lane: str, before: int | None, after: int | None, why: str | None) -> str:
     layer, name = table
     if lane == GOLD:
-        return LEAVE if why or after is None or before == after else REWRITE
+        return LEAVE if why or after is None or before == after or _gone(logs, table, after) else REWRITE
     if before == after:
         return LEAVE
     if why is None and after is not None:
@@ -156,18 +170,28 @@ def _why_not_restore(
         if table in restored and before.get(table) != version
     ]
 
-    def gone(one: tuple[Table, int]) -> str | None:
-        table, version = one
-        try:
-            needed = snapshot(logs, table, version).names
-        except NotInLog:
-            return f"version {version} of {'/'.join(table)} is not in its log any more"
-        # Deletion vectors, too: RESTORE does not look for them, and the table could not be read afterwards.
-        missing = needed - logs.files(table) if needed else set()
-        return f"files of version {version} of {'/'.join(table)} are gone" if missing else None
-
     with ThreadPoolExecutor(THREADS) as pool:
-        return next((reason for reason in pool.map(gone, wanted) if reason), None)
+        return next((reason for reason in pool.map(lambda one: _gone(logs, *one), wanted) if reason), None)
+
+
+def _gone(logs: DeltaLogs, table: Table, version: int) -> str | None:
+    """Why a version of a table cannot be read any more, or None."""
+    try:
+        needed = snapshot(logs, table, version).names
+    except NotInLog:
+        return f"version {version} of {'/'.join(table)} is not in its log any more"
+    # Deletion vectors, too: RESTORE does not look for them, and the table could not be read afterwards.
+    missing = needed - logs.files(table) if needed else set()
+    return f"files of version {version} of {'/'.join(table)} are gone" if missing else None
+
+
+def _renamed_since(tables: LakeTables, ingest: LaneSet, contracts: Sequence[Contract]) -> str | None:
+    """The former name of an entity that the checkpoint has under it, be it taken over or waiting for that."""
+    held = {name for layer, name in ingest.versions if layer == "bronze"} - {each.entity for each in contracts}
+    if not held:
+        return None
+    former = {each.renamed_from for each in contracts} | taken_over(tables)
+    return min(held & former, default=None)
 
 
 def is_by_batch(table: Table) -> bool:

@@ -84,7 +84,7 @@ def roll_back(
 ) -> RolledBack:
     """Brings all tables to checkpoint `to`. Nobody else may write or read for more meanwhile. `tell` hears of each table.
 
-    Raises NoCheckpoint, OtherKey and RollbackUnfinished before it changes anything, SparkFailed in between: repeat it then.
+    Raises NoCheckpoint, OtherKey, OtherName and RollbackUnfinished before it changes anything, SparkFailed in between: repeat it then.
     """
     with open_tables(f"rollback/{to}") as tables:
         known = _read(tables)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +24,7 @@ from lake_assets.bronze.load import BronzeResult, load_batch
 from lake_assets.catalog import Catalog
 from lake_assets.gold.load import load_gold
 from lake_assets.gold.model import GoldTable
+from lake_assets.jobs import INGEST, LONG
 from lake_assets.lineage import Lineage
 from lake_assets.raw.batches import advance, finish_batch, oldest_waiting
 from lake_assets.raw.lake import ensure_lake
@@ -79,6 +81,9 @@ class Site:
     rules: Rules = field(default_factory=dict)
     gold: dict[str, GoldTable] = field(default_factory=dict)
     objects: int = 0
+    told: list[Any] = field(default_factory=list)
+    opened: list[list[str]] = field(default_factory=list)
+    """Of each run that followed a deployment the sessions that it opened, by name."""
 
     def deploy(self, contracts: dict[str, Contract], released: Iterable[Contract]) -> None:
         ensure_lake(self.tables, contracts, [Signed(each) for each in released])  # type: ignore[misc]
@@ -106,16 +111,31 @@ class Site:
         return replace(self.lake, uri=self.tables.lake_uri).open(name)
 
     def follow(self, released: Iterable[Contract]) -> list[dict[str, Any]]:
-        """What the next run of ingest does after a deployment; what it tells of it."""
-        told: list[Any] = []
+        """What the next run of ingest does after a deployment; what it tells of it, which is in `told` as well."""
+        before, opened = len(self.told), list[str]()
+        self.opened.append(opened)
+
+        class Lake(LakeResource):
+            @contextmanager
+            def tables(self, name: str) -> Iterator[LakeTables]:
+                opened.append(name)
+                with LakeResource.tables(self, name) as tables:
+                    yield tables
+
+        def tell(event: dg.AssetMaterialization) -> None:
+            self.told.append({name: getattr(value, "value", value) for name, value in event.metadata.items()})
+
         with dg.DagsterInstance.ephemeral() as instance:
-            context = SimpleNamespace(
-                instance=instance, run=SimpleNamespace(run_id="a run"), log=logging.getLogger("test"), log_event=told.append
-            )
-            lake = LakeResource(spark=SparkConnectResource(remote=self.lake.remote), uri=self.tables.lake_uri)
+            run = dg.DagsterRun(job_name=INGEST, status=dg.DagsterRunStatus.STARTED)
+            instance.add_run(run)
+            context = SimpleNamespace(instance=instance, run=run, log=logging.getLogger("test"), log_event=tell)
+            lake = Lake(spark=SparkConnectResource(remote=self.lake.remote), uri=self.tables.lake_uri)
             catalog = Catalog(self.contracts, self.gold, Lineage((), {}, ()), None, [Signed(each) for each in released])  # type: ignore[misc]
             assert follow_contracts(context, lake, catalog)  # type: ignore[arg-type]
-        return [{name: getattr(value, "value", value) for name, value in each.metadata.items()} for each in told]
+            after = instance.get_run_by_id(run.run_id)
+            assert after is not None
+            assert LONG.items() <= after.tags.items(), "what it does cannot be cut into runs"
+        return self.told[before:]
 
     def rows(self, name: str, *, but: tuple[str, ...] = ()) -> list[dict[str, Any]]:
         with interpreted(self.tables.spark):

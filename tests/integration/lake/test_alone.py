@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from lake_assets.raw.alone import LakeTaken, closing, look
+from lake_assets.raw.alone import LakeTaken, closing, left_to_finish, look
 from lake_assets.runs import alone, kept_out
 from tests.integration.lake.conftest import Lake
 
@@ -43,6 +43,7 @@ def test_the_lake_is_closed_while_a_run_has_it_and_stays_so_only_where_something
     assert not away(reader), "nobody ever closed it"
     with alone(lake.open, instance, first, "vacuum", finish=False) as again:
         assert (away(reader), away(first), again) == (True, False, False)
+        assert kept_out(step(instance, reader), look(lake.tables), "vacuum"), "it is at work: there is nothing to finish"
         with (
             pytest.raises(LakeTaken, match="closed for vacuum by run"),
             alone(lake.open, instance, "other", "erasure", finish=True),
@@ -59,6 +60,9 @@ def test_the_lake_is_closed_while_a_run_has_it_and_stays_so_only_where_something
         raise ValueError("it failed")
     die(instance, second)
     assert away(reader), "an erasure that died is half done"
+    assert not kept_out(step(instance, reader), look(lake.tables), "erasure"), "a run that finishes it may begin"
+    assert left_to_finish(look(lake.tables), "erasure")
+    assert not left_to_finish(look(lake.tables), "vacuum")
     third = begin(instance)
     with pytest.raises(LakeTaken, match="start the job erasure again"), alone(lake.open, instance, third, "vacuum", finish=False):
         pass

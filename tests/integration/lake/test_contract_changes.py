@@ -15,12 +15,16 @@ from typing import Any
 import pytest
 from pyspark.sql import Row
 
+from lake_assets.assets import deploy
 from lake_assets.bronze.load import BronzeResult
 from lake_assets.completeness import verify_manifests
 from lake_assets.deploy.rename import COPIED, Rename, take_over, waiting_renames
 from lake_assets.deploy.scrub import waiting
 from lake_assets.gold.engine import build
+from lake_assets.gold.errors import GrainBroken
+from lake_assets.jobs import INGEST
 from lake_assets.raw import progress
+from lake_assets.raw.alone import closing, look
 from lake_assets.transforms.fields import EntityRule
 from lake_assets.transforms.rules import rules_of
 from publisher import wire
@@ -30,6 +34,8 @@ from resources.spark import spark_errors
 from tests.integration.lake.changing import BASE, DEBTS, HIGH, Site, a_site, changed, days, loose, says, second, winner
 from tests.integration.lake.conftest import Lake
 from tests.unit.lake.make_events import START, event, line, pseudonym
+
+FAILED = GrainBroken("gold/days", ["status"])
 
 
 @dataclass
@@ -45,6 +51,7 @@ class Story:
     emptied: list[Any]
     rows_before: list[dict[str, Any]]
     waited: list[dict[str, tuple[str, ...]]]
+    halts: list[Halt]
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +101,11 @@ def story(lake: Lake, contracts: dict[str, Contract], empty_lake: Path, tmp_path
     on_disk = [site.values_on_disk("placed_on")]
     assert site.values_on_disk("placed_on", "gold/days"), "gold shows it, until it is built anew"
     site.gold = days(tmp_path_factory.mktemp("sql"), site, "status", "status")
-    emptied = site.follow([first, again, now])
+    halts = [
+        half_way(site, [first, again, now], name, error) for name, error in (("scrub", KeyboardInterrupt()), ("build", FAILED))
+    ]
+    site.follow([first, again, now])
+    halts.append(halt(site))
     on_disk.append(site.values_on_disk("placed_on"))
 
     # After it: events of the former versions, late; two contents of one position; and a manifest of all but those, of events of every version.
@@ -117,7 +128,39 @@ def story(lake: Lake, contracts: dict[str, Contract], empty_lake: Path, tmp_path
     site.deploy({DEBTS: now}, [first, again, now])
     waited.append(waiting(site.tables))
     refused = {reason: str(each["seq"]) for reason, each in bad.items()}
-    return Story(site, first, now, [*every, *both], loaded, refused, quarantine, on_disk, emptied, rows_before, waited)
+    return Story(
+        site, first, now, [*every, *both], loaded, refused, quarantine, on_disk, list(site.told), rows_before, waited, halts
+    )
+
+
+@dataclass
+class Halt:
+    """What is there when a run that follows a deployment has ended."""
+
+    waits: dict[str, tuple[str, ...]]
+    in_gold: int
+    keeps_out: tuple[bool, bool]
+    """A run of another job, and one of ingest."""
+
+
+def halt(site: Site) -> Halt:
+    known = look(site.tables)
+    there = closing(known)
+    keeps = [there is not None and there.holds(lambda run: False, what) for what in (None, INGEST)]
+    return Halt(waiting(site.tables), site.values_on_disk("placed_on", "gold/days"), (keeps[0], keeps[1]))
+
+
+def half_way(site: Site, released: list[Contract], name: str, error: BaseException) -> Halt:
+    """A run that follows a deployment and ends at one of its steps."""
+
+    def ends(*_: Any) -> None:
+        raise error
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deploy, name, ends)
+        with pytest.raises(type(error)):
+            site.follow(released)
+    return halt(site)
 
 
 def test_events_of_every_released_version_are_taken_each_by_its_own_rules(story: Story) -> None:
@@ -151,13 +194,39 @@ def test_a_withdrawn_field_is_in_no_file_any_more_and_no_late_event_brings_it_ba
             "values in bronze/debts": 10,
             "values in silver/debts": 7,
             "values in silver/debts_history": 10,
-        }
+        },
+        {  # by the run after the one that could not build gold
+            "columns emptied": "placed_on",
+            "values in bronze/debts": 0,
+            "values in silver/debts": 0,
+            "values in silver/debts_history": 0,
+        },
     ]
     former = f"SELECT count(placed_on) FROM {story.site.tables.sql_name('silver', DEBTS)} VERSION AS OF 1"
     with pytest.raises(SparkFailed), spark_errors("reading a former version"):
         story.site.tables.spark.sql(former).collect()
     assert story.waited == [{DEBTS: ("placed_on",)}, {}], "it waited from the deployment until it was done, and never again"
     assert all(row["placed_on"] is None for row in [*story.site.rows(DEBTS), *story.site.rows(f"{DEBTS}_history")])
+
+
+def test_a_column_waits_until_gold_is_built_without_it(story: Story) -> None:
+    died, failed, done = story.halts
+    assert died.waits == failed.waits == {DEBTS: ("placed_on",)}
+    assert failed.in_gold, "gold could not be built, and shows it still"
+    assert (done.waits, done.in_gold) == ({}, 0)
+
+
+def test_a_run_that_died_at_it_keeps_the_lake_closed_to_all_but_the_next_which_first_ends_what_it_left(story: Story) -> None:
+    died, failed, done = story.halts
+    assert died.keeps_out == (True, False), "its VACUUM may be at work still"
+    assert failed.keeps_out == done.keeps_out == (False, False)
+    work = [
+        [name for name in names if not name.startswith(("alone/", "deployed/look/"))]
+        for names in story.site.opened[: len(story.halts)]
+    ]
+    assert work == [[deploy.SESSION]] * len(story.halts), (
+        "one session, of the same name in each run: opening it interrupts what was left"
+    )
 
 
 def test_all_else_stays_as_it_was(story: Story) -> None:

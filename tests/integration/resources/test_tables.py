@@ -115,6 +115,24 @@ def test_spark_errors_carry_no_value(spark, tables, capfd) -> None:
     assert "plain-value" not in "".join(capfd.readouterr())
 
 
+def test_settings_of_a_statement_leave_what_was_set_before(spark, tables) -> None:
+    outer, inner = {"spark.sql.shuffle.partitions": "3", "pushlake.test.a": "1"}, {"spark.sql.shuffle.partitions": "5"}
+    names = ("spark.sql.shuffle.partitions", "pushlake.test.a", "pushlake.test.b")
+
+    def now() -> tuple[str | None, ...]:
+        return tuple(spark.conf.get(name, None) for name in names)
+
+    before = now()
+    with tables.settings(outer):
+        with tables.settings({**inner, "pushlake.test.b": "2"}):
+            assert now() == ("5", "1", "2")
+        assert now() == ("3", "1", None)
+        with pytest.raises(ValueError, match="it failed"), tables.settings(inner):
+            raise ValueError("it failed")
+        assert now() == ("3", "1", None)
+    assert now() == before
+
+
 def test_a_missing_table_does_not_exist(tables) -> None:
     assert not tables.exists("bronze", "nothing")
 

@@ -20,6 +20,7 @@ GOLD = (
     "age_groups", "communications", "contactability", "monthly_cohorts", "payments_performance", "plan_health", "portfolio",
     "vulnerability_prevalence",
 )  # fmt: skip
+ALL_OR_NOTHING = ("erasure", "replay", "rollback", "vacuum")
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +112,13 @@ def test_a_lane_is_compacted_in_the_pool_of_those_who_write_it(definitions: dg.D
         tags = definitions.resolve_job_def(f"compaction_of_{lane}").tags
         assert tags["dagster/priority"] == "1"
         assert ("pushlake/lane" in tags) == (lane == "ingest")
+
+
+def test_work_that_must_come_through_has_a_day(definitions: dg.Definitions) -> None:
+    limits = {
+        name: definitions.resolve_job_def(name).tags.get("dagster/max_runtime") for name in ("ingest", "refresh", *ALL_OR_NOTHING)
+    }
+    assert limits == {"ingest": "1800", "refresh": None} | dict.fromkeys(ALL_OR_NOTHING, "86400")
 
 
 @pytest.mark.parametrize("table", GOLD)
