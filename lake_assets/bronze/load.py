@@ -48,7 +48,7 @@ class BronzeResult:
     refused: dict[str, int]
     conservation: Conservation
     calls: Mapping[str, int]
-    """The lake's own requests to S3. Where Spark reads the objects, its requests are not among them."""
+    """The lake's own requests to the landing bucket. Where Spark reads the objects, its requests are not among them; nor are reads of the tables' logs."""
 
     @property
     def counts(self) -> Counts:
