@@ -48,10 +48,10 @@ def make_aot_cache(layout: Layout, jvm: Jvm) -> str:
     layout.aot.mkdir(parents=True, exist_ok=True)
     log = layout.aot / "training.log"
     log.unlink(missing_ok=True)
-    making = cache.with_suffix(".making")
-    making.unlink(missing_ok=True)  # of a try that was cut off
     with tempfile.TemporaryDirectory(dir=layout.aot) as scratch:
         folder = Path(scratch)
+        # Each try writes where no other does: a Java that is killed leaves a part, and another Java that it had started to write on.
+        making = folder / "server.making"
         server = SparkServer(
             Layout(layout.state, folder / "server"),
             jvm,
@@ -67,7 +67,6 @@ def make_aot_cache(layout: Layout, jvm: Jvm) -> str:
         finally:
             code = server.stop(_ASSEMBLY_SECONDS)
         if code != ENDED or not making.exists():
-            making.unlink(missing_ok=True)
             return "none, as Java did not write one to its end: servers start without, which works and is slower"
         _discard_others(layout)
         shutil.move(making, cache)
@@ -88,5 +87,5 @@ def _without_aws() -> dict[str, str]:
 
 
 def _discard_others(layout: Layout) -> None:
-    for old in layout.aot.glob("server-*.aot"):
+    for old in layout.aot.glob("server-*"):
         old.unlink()

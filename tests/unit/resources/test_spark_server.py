@@ -259,4 +259,7 @@ def test_what_an_earlier_try_was_cut_off_at_is_no_cache(layout: Layout, trained:
     cache.with_suffix(".making").write_bytes(b"half")
     trained.writes = None
     assert aot.make_aot_cache(layout, here).startswith("none")
-    assert list(cache.parent.iterdir()) == []
+    assert not cache.exists()
+    trained.writes = b"whole"
+    assert aot.make_aot_cache(layout, here).startswith("made")
+    assert list(cache.parent.iterdir()) == [cache]
