@@ -40,7 +40,10 @@ class Stored:
 
 
 class DeltaLogs:
-    """The tables' folders under one lake; `s3` is made from the environment where the lake is on S3, unless given."""
+    """The tables' folders under one lake; `s3` is made from the environment where the lake is on S3, unless given.
+
+    Its requests are counted nowhere: the calls that are shown are those to the landing bucket and the queue.
+    """
 
     def __init__(self, lake_uri: str, s3: S3Client | None = None) -> None:
         self._folder: _Local | _Bucket

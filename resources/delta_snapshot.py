@@ -177,9 +177,7 @@ def small_rows(
         found = snapshot(logs, table)
         files = [file for file in found.files if wanted(file)]
         if not found.plain(files):
-            raise NotPlain(
-                f"{'/'.join(table)} hides rows of its files (run REORG TABLE … APPLY (PURGE) on it), or needs a reader that knows more."
-            )
+            raise NotPlain(f"{'/'.join(table)} hides rows of its files, or needs a reader that knows more: only Spark reads it.")
         if at_most is not None and sum(file.size for file in files) > at_most:
             raise NotPlain(f"{'/'.join(table)} has more to read than {at_most:,} bytes")
         with ThreadPoolExecutor(THREADS) as pool:

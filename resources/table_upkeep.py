@@ -28,8 +28,8 @@ VACUUM = {
 }
 _NOTHING_KEPT = {"spark.databricks.delta.retentionDurationCheck.enabled": "false"}
 
-_IDENTITY = ("_key", "_seq", "_seq_from", "_digest")
-"""The columns that tell rows apart, of a table that has a key."""
+_IDENTITY = ("_key", "_seq", "_seq_from", "_digest", "_object")
+"""The columns that tell rows apart, of a table that has a key. An event that came twice has copies in bronze, of other objects and so in other files."""
 
 
 class StillHidden(ResourceError):
@@ -37,8 +37,8 @@ class StillHidden(ResourceError):
 
     def __init__(self, name: str, files: int) -> None:
         super().__init__(
-            f"{files} files of {name} hide rows still, though each was to be written without them: somebody writes to the table. "
-            "End whoever does, and start the run again."
+            f"{files} files of {name} hide rows still, though each was written anew: nothing was vacuumed, and what is hidden is still in storage. "
+            "See in the table's history whether somebody else wrote to it meanwhile, end whoever did, and start the run again. If nobody did, it is a bug."
         )
 
 

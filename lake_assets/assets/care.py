@@ -12,7 +12,6 @@ is something to delete.
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -78,13 +77,13 @@ def _compaction(catalog: Catalog, lane: str, bounds: Bounds) -> dg.AssetsDefinit
     return compact
 
 
-def vacuum_asset(catalog: Catalog, kept: timedelta = vacuum.KEPT) -> dg.AssetsDefinition:
+def vacuum_asset(catalog: Catalog) -> dg.AssetsDefinition:
     """`care/vacuum`: the files that no version of the last days needs are deleted, by a run that is alone."""
     everything = every_table(catalog.contracts, catalog.gold)
     ours = [(table.layer, table.name) for table in tables_of(catalog.contracts)]
     spec = catalog.spec(
         ["care", VACUUM],
-        "Files that no version of the last seven days needs, deleted: before and after, by table. Checkpoints of these days can be read and restored as ever.",
+        "Files that no version of the last days needs (seven, or what the table's `delta.deletedFileRetentionDuration` says), deleted: before and after, by table. Checkpoints of these days can be read and restored as ever.",
         kinds={"delta"},
         skippable=True,
     )
@@ -93,7 +92,7 @@ def vacuum_asset(catalog: Catalog, kept: timedelta = vacuum.KEPT) -> dg.AssetsDe
     @without_values
     def clean(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[None]]:
         run, logs = context.run.run_id, DeltaLogs(lake.uri or setting("LAKE_URI"))
-        lacks, waste = lacking(logs, ours), vacuum.wasteful(logs, everything, kept)
+        lacks, waste = lacking(logs, ours), vacuum.wasteful(logs, everything)
         if not lacks and not waste:
             context.log.info("nothing is to be deleted")
             return
@@ -103,7 +102,7 @@ def vacuum_asset(catalog: Catalog, kept: timedelta = vacuum.KEPT) -> dg.AssetsDe
 
         with alone(lake.tables, context.instance, run, VACUUM, finish=False):
             give(lake.tables, lacks)
-            done = vacuum.vacuum_tables(lake.tables, logs, [each.table for each in waste], kept, tell)
+            done = vacuum.vacuum_tables(lake.tables, logs, [each.table for each in waste], tell)
         yield dg.MaterializeResult(
             asset_key=spec.key,
             metadata={

@@ -82,8 +82,8 @@ class Again:
         if name == "quarantine" and self._held[name]:
             fresh = self._as_old_as_it_is(fresh)
         whole = fresh.unionByName(self._rows_of_kept(layer, name), allowMissingColumns=True) if self._of_kept[name] else fresh
-        batch, generation = self._batch.number, self._batch.generation
-        return lambda: self._tables.replace_batch(layer, name, whole.coalesce(1), batch=batch, generation=generation)
+        batch, generation, files = self._batch.number, self._batch.generation, self._batch.files
+        return lambda: self._tables.replace_batch(layer, name, whole.coalesce(files), batch=batch, generation=generation)
 
     def rest(self) -> list[Callable[[], None]]:
         """Jobs for the tables that hold rows of the batch, and get none now: what is left there is of objects that are gone."""

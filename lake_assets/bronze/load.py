@@ -33,8 +33,6 @@ from resources.tables import LakeTables
 Writer = Callable[[str, str, DataFrame], Callable[[], None]]
 THREADS = 4
 FEW_BYTES = 8 << 20
-FILE_BYTES = 8 << 20
-"""Of a batch's compressed objects: so many make a task that writes, and so a file of each table. A task an object made 40 files of one batch."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class BronzeResult:
     refused: dict[str, int]
     conservation: Conservation
     calls: Mapping[str, int]
-    """The lake's own requests to S3. Where Spark reads the objects, its requests are not among them."""
+    """The lake's own requests to the landing bucket. Where Spark reads the objects, its requests are not among them; nor are reads of the tables' logs."""
 
     @property
     def counts(self) -> Counts:
@@ -150,7 +148,7 @@ def _quarantine(tables: LakeTables, strict: DataFrame | None, bad: list[BadObjec
 
 
 def _append(tables: LakeTables, batch: Batch, layer: str, name: str, frame: DataFrame) -> Callable[[], None]:
-    whole = frame.coalesce(max(1, -(-batch.size_bytes // FILE_BYTES)))
+    whole = frame.coalesce(batch.files)
     return lambda: tables.append(layer, name, whole, batch=batch.number, generation=batch.generation)
 
 

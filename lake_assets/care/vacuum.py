@@ -2,14 +2,15 @@
 
 Belongs here: which tables have such files, and what it gained. Not here: an erasure's vacuum, which keeps nothing (erasure/files.py); having the lake to oneself (assets/care.py).
 
-Seven days (`delta.deletedFileRetentionDuration`) from when a file went out of its table: as long each version that was the present one can be read (`as_of`) and restored. To go
+A table's `delta.deletedFileRetentionDuration`, seven days unless an operator set it, from when a file went out of it: as long each version that was the present one can be read (`as_of`) and restored. To go
 further back, rollback writes the tables anew from bronze, of which no row is ever vacuumed.
 """
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,7 +22,12 @@ from resources.table_schema import FILES_KEPT_DAYS
 from resources.table_upkeep import vacuum
 
 THREADS = 4
-KEPT = timedelta(days=FILES_KEPT_DAYS)
+PROPERTY = "delta.deletedFileRetentionDuration"
+UNITS = ("microsecond", "millisecond", "second", "minute", "hour", "day", "week")
+"""Of a length of time as Delta writes it: months and years it refuses."""
+
+_PARTS = re.compile(rf"(\d+)\s+({'|'.join(UNITS)})s?")
+_INTERVAL = re.compile(rf"(?:interval\s+)?{_PARTS.pattern}(?:\s+{_PARTS.pattern})*")
 
 
 @dataclass(frozen=True)
@@ -48,18 +54,28 @@ class Vacuumed:
     seconds: float
 
 
-def wasteful(logs: DeltaLogs, tables: Iterable[Table], kept: timedelta = KEPT) -> list[Waste]:
+def kept(properties: Mapping[str, str]) -> timedelta:
+    """How long a table keeps files that went out of it, by its properties; seven days where they do not say, or say it in another way than `interval 30 days`."""
+    said = properties.get(PROPERTY, "").strip().lower()
+    if not _INTERVAL.fullmatch(said):
+        return timedelta(days=FILES_KEPT_DAYS)
+    try:
+        return sum((timedelta(**{f"{unit}s": int(number)}) for number, unit in _PARTS.findall(said)), timedelta())
+    except OverflowError:
+        return timedelta.max
+
+
+def wasteful(logs: DeltaLogs, tables: Iterable[Table]) -> list[Waste]:
     """The tables that have files to delete: names and times are listed, and no Spark is asked, so that the lake need not be closed for nothing."""
     present = snapshots(logs, tables)
     with ThreadPoolExecutor(THREADS) as pool:
-        return [found for found in pool.map(lambda each: _waste(logs, each, kept), present.values()) if found.waste]
+        return [found for found in pool.map(lambda each: _waste(logs, each), present.values()) if found.waste]
 
 
 def vacuum_tables(
     open_tables: OpenTables,
     logs: DeltaLogs,
     tables: Iterable[Table],
-    kept: timedelta = KEPT,
     tell: Callable[[Vacuumed], None] = lambda done: None,
 ) -> list[Vacuumed]:
     """Vacuums those of the tables that have files to delete. Nobody else is at work. `tell` hears of each. Raises SparkFailed; repeated, it goes on."""
@@ -69,12 +85,12 @@ def vacuum_tables(
         with open_tables(f"vacuum/{before.name}") as mine:
             vacuum(mine, *before.table)
         [present] = snapshots(logs, [before.table]).values()
-        done = Vacuumed(before, _waste(logs, present, kept), time.monotonic() - began)
+        done = Vacuumed(before, _waste(logs, present), time.monotonic() - began)
         tell(done)
         return done
 
     with ThreadPoolExecutor(THREADS) as pool:
-        return [started.result() for started in [pool.submit(one, each) for each in wasteful(logs, tables, kept)]]
+        return [started.result() for started in [pool.submit(one, each) for each in wasteful(logs, tables)]]
 
 
 def as_markdown(done: Sequence[Vacuumed]) -> str:
@@ -86,9 +102,9 @@ def as_markdown(done: Sequence[Vacuumed]) -> str:
     return f"| table | files | bytes | seconds |\n|---|---|---|---|\n{rows}"
 
 
-def _waste(logs: DeltaLogs, present: Snapshot, kept: timedelta) -> Waste:
+def _waste(logs: DeltaLogs, present: Snapshot) -> Waste:
     """What VACUUM would find: files that are not of the present version, were written before the time that is kept, and went out of the table before it, too."""
-    since = time.time() - kept.total_seconds()
+    since = time.time() - kept(present.properties).total_seconds()
     stored, needed = logs.stored(present.table), present.names
     old = [file for name, file in stored.items() if name not in needed and _is_over(present, name, file, since)]
     return Waste(present.table, len(stored), sum(each.size for each in stored.values()), len(old), sum(each.size for each in old))

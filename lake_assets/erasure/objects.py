@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from pyspark.sql import functions as sf
@@ -27,7 +27,7 @@ from lake_assets.raw.ledger import RAW, hour_of
 from lake_assets.transforms import schemas
 from resources.errors import ResourceError
 from resources.landing import LandedObject, Landing
-from resources.spark import spark_errors
+from resources.spark import as_micros, spark_errors
 from resources.tables import LakeTables
 
 ERRORS = "errors/"
@@ -51,11 +51,15 @@ class ObjectChanged(ResourceError):
 
 @dataclass
 class Objects:
-    """What was done to raw objects. Only of this try: an object that an earlier try wrote holds nothing of theirs any more."""
+    """What was done to raw objects.
 
+    `rewritten` and `removed` are their keys, of all tries as far as the ledger knows: below `errors/` it knows nothing, and these are of this try, as the
+    sums are.
+    """
+
+    rewritten: set[str] = field(default_factory=set)
+    removed: set[str] = field(default_factory=set)
     searched: int = 0
-    rewritten: int = 0
-    removed: int = 0
     versions: int = 0
     unreadable: int = 0
 
@@ -80,9 +84,15 @@ Quarantine = Callable[[Iterable[tuple[str, str]]], None]
 
 
 def clean(
-    tables: LakeTables, landing: Landing, codes: Codes, loaded: Iterable[str], after_batch: int, quarantine: Quarantine
+    tables: LakeTables,
+    landing: Landing,
+    codes: Codes,
+    loaded: Iterable[str],
+    after_batch: int,
+    quarantine: Quarantine,
+    began: datetime,
 ) -> Objects:
-    """Takes what is theirs out of the landing bucket. `loaded` are the objects that bronze names. Raises SparkFailed."""
+    """Takes what is theirs out of the landing bucket. `loaded` are the objects that bronze names; the first try `began` then. Raises SparkFailed."""
     done, ledger = Objects(), _ledger(tables)
     unknown = {seen.key for seen in landing.list(RAW) if seen.etag not in ledger.get(seen.key, {})}
     wanted = sorted({*loaded, *unknown, *_told_of(tables, after_batch), *(seen.key for seen in landing.list(ERRORS))})
@@ -96,8 +106,8 @@ def clean(
             quarantine((each.key, digest) for each in hit for digest in each.digests)
             _register(tables, [version for each in hit for version in _replaced_unloaded(landing, each, ledger)])
             written = list(pool.map(lambda each: _write(landing, each, each.etag in ledger.get(each.key, {})), hit))
-            done.rewritten += sum(each is not None for each in written)
-            done.removed += sum(each is None for each in written)
+            for each, now_there in zip(hit, written, strict=True):
+                (done.removed if now_there is None else done.rewritten).add(each.key)
             new = [(now, ledger[now.key][before]) for now, before in filter(None, written) if before in ledger.get(now.key, {})]
             # What a try has written that died before the ledger knew.
             new += [
@@ -112,6 +122,9 @@ def clean(
         for each in [each for each, named in zip(former, hits, strict=True) if named]:
             landing.remove(each.key, each.version)
             done.versions += 1
+        earlier = sorted(_registered_since(tables, began) - done.rewritten - done.removed)
+        for key, etag in zip(earlier, pool.map(landing.etag, earlier), strict=True):
+            (done.removed if etag is None else done.rewritten).add(key)
     return done
 
 
@@ -185,6 +198,14 @@ def _ledger(tables: LakeTables) -> Ledger:
     for key, etag, batch in zip(rows["object"], rows["etag"], rows["_batch"], strict=True):
         found.setdefault(key, {})[etag] = batch
     return found
+
+
+def _registered_since(tables: LakeTables, began: datetime) -> set[str]:
+    """The objects that this erasure wrote or removed, in all its tries: nobody else registers any so, and no other erasure runs."""
+    since = int(began.timestamp() * 1_000_000)
+    rows = tables.read("ops", "objects").where((sf.col("found_by") == ERASURE) & (as_micros("found_at") >= since))
+    with spark_errors("looking up what the erasure wrote"):
+        return {row.object for row in rows.select("object").distinct().collect()}
 
 
 def _told_of(tables: LakeTables, after_batch: int) -> set[str]:

@@ -1,4 +1,4 @@
-"""The receipt of an erasure: `ops/erasures`, sums and times only.
+"""The receipt of an erasure: `ops/erasures`; sums, times, and the names of tables and raw objects only.
 
 Belongs here: its form, writing it. Not here: how the sums come about (run.py).
 """
@@ -6,7 +6,7 @@ Belongs here: its form, writing it. Not here: how the sums come about (run.py).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,9 +17,10 @@ from resources.tables import LakeTables
 
 @dataclass(frozen=True)
 class Receipt:
-    """What an erasure did, over all its tries but for raw objects, files and searches, which are of the last. Never who.
+    """What an erasure did, over all its tries; of the last only are objects below `errors/`, former versions, what is unreadable, files and searches. Never who.
 
-    `tables` gives of each table the rows that went and its version afterwards.
+    `tables` gives of each table the rows that went and its version afterwards, `objects` the keys of those that were rewritten and removed: a key says when its
+    object landed, and not of whom it is.
     """
 
     erasure: int
@@ -29,6 +30,7 @@ class Receipt:
     returned: int
     upto_batch: int
     tables: Mapping[str, tuple[int, int]]
+    objects: Mapping[str, Sequence[str]]
     objects_rewritten: int
     objects_removed: int
     versions_removed: int
@@ -43,7 +45,7 @@ class Receipt:
 def write(tables: LakeTables, receipt: Receipt) -> None:
     """Adds it. Repeated with the same number, it changes nothing."""
     told = {name: {"rows": rows, "version": version} for name, (rows, version) in sorted(receipt.tables.items())}
-    values = {**vars(receipt), "tables": json.dumps(told)}
+    values = {**vars(receipt), "tables": json.dumps(told), "objects": json.dumps(receipt.objects)}
     row = tuple(values[name] for name, *_ in schemas.ERASURES)
     frame = tables.spark.createDataFrame([row], schemas.struct(schemas.ERASURES)).coalesce(1)
     with spark_errors(f"writing the receipt of erasure {receipt.erasure}"):

@@ -122,7 +122,13 @@ def erase(
         step("objects")
         loaded = {event.object for going in found.values() for event in going.events}
         cleaned = objects.clean(
-            tables, landing, codes, loaded, wanted.looked, lambda values: steps.remove_from_quarantine(tables, values, number)
+            tables,
+            landing,
+            codes,
+            loaded,
+            wanted.looked,
+            lambda values: steps.remove_from_quarantine(tables, values, number),
+            began,
         )
         step("silver")
         _from_tables(open_tables, contracts, found, number, step)
@@ -144,7 +150,8 @@ def erase(
             erasure=number, people=asked.count(requests.PERSON_ASKED), rows=asked.count(requests.ROW_ASKED),
             events=_count_events(tables, number), returned=len(returned),
             upto_batch=wanted.upto, tables=_removed(open_tables, touched, number),
-            objects_rewritten=cleaned.rewritten, objects_removed=cleaned.removed, versions_removed=cleaned.versions,
+            objects={"rewritten": sorted(cleaned.rewritten), "removed": sorted(cleaned.removed)},
+            objects_rewritten=len(cleaned.rewritten), objects_removed=len(cleaned.removed), versions_removed=cleaned.versions,
             objects_unreadable=cleaned.unreadable, files_vacuumed=vacuumed, files_searched=searched.files,
             bytes_searched=searched.bytes, began_at=began, ended_at=datetime.now(UTC),
         )  # fmt: skip

@@ -31,6 +31,9 @@ ERASURES = "erasures"
 FETCHED_BYTES = 8 << 20
 """Of compressed objects: as many are read by the run's own process, in one request each, and more by Spark."""
 
+FILE_BYTES = 8 << 20
+"""Of a batch's compressed objects: so many make a task that writes, and so a file of each table. A task an object made 40 files of one batch."""
+
 LAST = (1 << 63) - 1
 """Higher than any batch."""
 
@@ -72,6 +75,11 @@ class Batch:
     @property
     def size_bytes(self) -> int:
         return sum(landed.size_bytes for landed in self.objects)
+
+    @property
+    def files(self) -> int:
+        """Into how many files of a table it is written at most."""
+        return max(1, -(-self.size_bytes // FILE_BYTES))
 
 
 @dataclass(frozen=True)

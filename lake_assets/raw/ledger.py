@@ -43,7 +43,7 @@ Identity = tuple[str, str]
 class LedgerResult:
     """What was registered. `by_listing` counts objects that no notification had told of: more than a few mean lost events.
 
-    `calls` counts the requests to S3 and SQS that it took; see resources/aws.py.
+    `calls` counts the requests to the landing bucket and the queue that it took, and not the reads of the tables' logs; see resources/aws.py.
     """
 
     new: int

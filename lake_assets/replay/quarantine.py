@@ -13,8 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
+from lake_assets.raw import progress
 from lake_assets.raw.session import interpreted
 from resources.landing import Landing
 from resources.spark import as_micros, from_micros, spark_errors
@@ -24,6 +26,9 @@ EXPIRY_DAYS = 90
 """How long a row stays at least."""
 
 OBJECTS_A_RUN = 5000
+LOOKED = "quarantine"
+"""The progress of expiry: its note is the last object that was looked at, none where the next run begins with the first."""
+
 THREADS = 16
 _BY_HAND = -1
 """The generation of what no batch writes."""
@@ -73,17 +78,29 @@ def as_markdown(found: Sequence[Refused], now: datetime) -> str:
     return f"| reason | entity | rows | objects | batches | oldest | newest |\n|---|---|---|---|---|---|---|\n{rows}"
 
 
-def expire(tables: LakeTables, landing: Landing, *, days: int = EXPIRY_DAYS) -> int:
-    """Removes the rows that are older than `days` and whose raw object is gone; how many. Looks at so many objects at most, the oldest first."""
+def expire(tables: LakeTables, landing: Landing, *, days: int = EXPIRY_DAYS, at_most: int = OBJECTS_A_RUN) -> int:
+    """Removes the rows that are older than `days` and whose raw object is gone; how many.
+
+    Looks at so many objects at most, and the next run at those behind them: whatever stays, all have their turn. Repeated after it died, it looks at the same once more.
+    """
     before = datetime.now(UTC) - timedelta(days=days)
     old = tables.read("ops", "quarantine").where(as_micros("quarantined_at") < int(before.timestamp() * 1_000_000))
-    oldest = old.groupBy("object").agg(sf.min("quarantined_at").alias("since")).orderBy("since").limit(OBJECTS_A_RUN)
+    known = progress.read(tables, LOOKED)
+    last = known.note if known else None
+    behind = old if last is None else old.where(sf.col("object") > last)
     with interpreted(tables.spark), spark_errors("looking for old rows of quarantine"):
-        objects = [row.object for row in oldest.collect()]
+        objects = [row.object for row in behind.select("object").distinct().orderBy("object").limit(at_most).collect()]
     with ThreadPoolExecutor(THREADS) as pool:
         gone = [(key,) for key, etag in zip(objects, pool.map(landing.etag, objects), strict=True) if etag is None]
-    if not gone:
-        return 0
+    removed = _remove(tables, old, gone) if gone else 0
+    now = objects[-1] if len(objects) == at_most else None
+    if now != last:
+        with interpreted(tables.spark):
+            progress.write(tables, LOOKED, note=now)
+    return removed
+
+
+def _remove(tables: LakeTables, old: DataFrame, gone: list[tuple[str]]) -> int:
     keys = tables.spark.createDataFrame(gone, "object STRING").join(old.select("object", "quarantined_at").distinct(), "object")
     clauses = "ON t.object = s.object AND t.quarantined_at = s.quarantined_at WHEN MATCHED THEN DELETE"
     at = int(datetime.now(UTC).timestamp() * 1000)

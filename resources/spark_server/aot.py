@@ -15,7 +15,7 @@ from resources.ports import free_port
 from resources.spark_server.jvm import Jvm
 from resources.spark_server.layout import Layout
 from resources.spark_server.options import COLLECTOR
-from resources.spark_server.server import SparkServer
+from resources.spark_server.server import ENDED, SparkServer
 
 _ASSEMBLY_SECONDS = 300.0
 """After the training the JVM writes the cache before it ends; that takes longer than an ordinary stop."""
@@ -48,9 +48,10 @@ def make_aot_cache(layout: Layout, jvm: Jvm) -> str:
     layout.aot.mkdir(parents=True, exist_ok=True)
     log = layout.aot / "training.log"
     log.unlink(missing_ok=True)
-    making = cache.with_suffix(".making")
     with tempfile.TemporaryDirectory(dir=layout.aot) as scratch:
         folder = Path(scratch)
+        # Each try writes where no other does: a Java that is killed leaves a part, and another Java that it had started to write on.
+        making = folder / "server.making"
         server = SparkServer(
             Layout(layout.state, folder / "server"),
             jvm,
@@ -64,9 +65,9 @@ def make_aot_cache(layout: Layout, jvm: Jvm) -> str:
             server.wait_ready()
             train(server.url, folder)
         finally:
-            server.stop(_ASSEMBLY_SECONDS)
-        if not making.exists():
-            return "none, as Java wrote no cache: servers start without one, which works and is slower"
+            code = server.stop(_ASSEMBLY_SECONDS)
+        if code != ENDED or not making.exists():
+            return "none, as Java did not write one to its end: servers start without, which works and is slower"
         _discard_others(layout)
         shutil.move(making, cache)
     return f"made, {cache.stat().st_size / 1e6:.0f} MB"
@@ -86,5 +87,5 @@ def _without_aws() -> dict[str, str]:
 
 
 def _discard_others(layout: Layout) -> None:
-    for old in layout.aot.glob("server-*.aot"):
+    for old in layout.aot.glob("server-*"):
         old.unlink()

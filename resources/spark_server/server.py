@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -17,12 +18,14 @@ from typing import Self
 
 from resources.errors import ServerFailed, SetUpFailed
 from resources.ports import LOOPBACK, accepts
+from resources.spark_server import scratch as scratches
 from resources.spark_server.jvm import Jvm
 from resources.spark_server.layout import Layout
 from resources.spark_server.options import LOG_SETTINGS, MAIN_CLASS, Workers, java_options, spark_settings
 
 START_SECONDS = 120.0
 STOP_SECONDS = 15.0
+ENDED = 128 + signal.SIGTERM
 
 
 class SparkServer:
@@ -69,18 +72,22 @@ class SparkServer:
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Starts the JVM and returns at once. Raises SetUpFailed without jars, ServerFailed if the port is taken."""
+        """Empties what former servers left, starts the JVM and does not wait for it. Raises SetUpFailed without jars, ServerFailed if the port is taken."""
         if not any(self._layout.jars.glob("*.jar")):
             raise SetUpFailed("The Spark server's jars are missing: run `python -m resources.spark_server prepare`.")
         if accepts(self.port):
             raise ServerFailed(f"Port {self.port} is taken: stop what listens there, or name another with --port.")
         scratch = self._layout.server / str(self.port)
-        scratch.mkdir(parents=True, exist_ok=True)
-        arguments = scratch / "java.args"
-        arguments.write_text("\n".join(map(_quoted, self._arguments(scratch))) + "\n")
-        output = self._log.open("ab") if self._log else None
-        to = output or sys.stderr  # standard output is for the command that started us: Java's own warnings go there by default
+        lock = scratches.claim(scratch, STOP_SECONDS)
+        output = None
         try:
+            scratches.empty_former(self._layout.server, scratch)
+            arguments = scratch / scratches.ARGUMENTS
+            arguments.write_text("\n".join(map(_quoted, self._arguments(scratch))) + "\n")
+            output = self._log.open("ab") if self._log else None
+            to = (
+                output or sys.stderr
+            )  # standard output is for the command that started us: Java's own warnings go there by default
             self._process = subprocess.Popen(
                 [str(self._jvm.java), f"@{arguments}"],
                 stdin=subprocess.DEVNULL,
@@ -89,8 +96,10 @@ class SparkServer:
                 cwd=scratch,
                 env=self._env,
                 preexec_fn=_die_with_parent,
+                pass_fds=[lock],
             )
         finally:
+            os.close(lock)
             if output:
                 output.close()
 
@@ -119,15 +128,20 @@ class SparkServer:
         except subprocess.TimeoutExpired:
             return None
 
-    def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """Asks the process to end, and ends it when it does not within `seconds`."""
+    def stop(self, seconds: float = STOP_SECONDS) -> int | None:
+        """Asks the process to end, and ends it when it does not within `seconds`; its exit code, None where there is no process.
+
+        ENDED is that of a Java that was asked and ended by itself.
+        """
         if self._process is None:
-            return
+            return None
         self._process.terminate()
-        if self.wait(seconds) is None:
+        code = self.wait(seconds)
+        if code is None:
             self._process.kill()
-            self._process.wait()
+            code = self._process.wait()
         self._process = None
+        return code
 
     def __enter__(self) -> Self:
         self.start()

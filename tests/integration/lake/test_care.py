@@ -82,7 +82,7 @@ def test_vacuum_has_the_lake_to_itself_and_shows_what_it_deleted(story: Story) -
     )
     for name in (("silver", "debts"), ("bronze", "debts")):
         set_properties(tables, *name, {"delta.deletedFileRetentionDuration": "interval 0 seconds"})
-    shown = story.materialize(vacuum_asset(Catalog.load(), kept=timedelta(0)))
+    shown = story.materialize(vacuum_asset(Catalog.load()))
     told = shown["care/vacuum"]
     assert "| silver/debts | " in str(told["tables"].value)
     assert int(str(told["files deleted"].value)) > 0

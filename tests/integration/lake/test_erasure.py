@@ -197,6 +197,13 @@ def test_the_receipt_says_what_went_and_never_who(story: Story) -> None:
     assert (told.objects_unreadable, told.files_searched > 50) == (1, True)
     [row] = story.lake.tables.read("ops", "erasures").collect()
     assert json.loads(row.tables)["bronze/debts"]["rows"] == went["bronze/debts"]
+    after = story.bodies()
+    written = sorted(k for k, was in story.raw.items() if after.get(k, was) != was and not k.startswith("errors/"))
+    removed = sorted(story.raw.keys() - after.keys())
+    assert (row.objects_rewritten, row.objects_removed) == (len(written), len(removed)), "by the try that died"
+    assert json.loads(row.objects) == {"rewritten": written, "removed": removed}
+    assert len(removed) == 1
+    assert len(written) > 3
     assert not theirs(repr(row).encode())
     assert story.erase() is None, "nobody waits any more"
 

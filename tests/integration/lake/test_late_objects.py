@@ -15,8 +15,8 @@ from pyspark.sql import Row
 
 from demo.cloud.ministack import Emulator
 from lake_assets.assets.ingest_events import FEW, ledger_metadata, notified_check
-from lake_assets.bronze.load import FILE_BYTES, load_batch
-from lake_assets.raw.batches import FETCHED_BYTES, read_batch
+from lake_assets.bronze.load import load_batch
+from lake_assets.raw.batches import FETCHED_BYTES, FILE_BYTES, read_batch
 from lake_assets.raw.ledger import register
 from lake_assets.raw.notified import found_lately
 from lake_assets.transforms.fields import Rules
@@ -141,6 +141,10 @@ def test_a_batch_of_many_large_objects_makes_few_files(lake: Lake, rules: Rules)
     assert result.events == {"debts": 12}
     found = snapshot(lake.tables.logs, ("bronze", "debts")).files
     assert [file.rows for file in found if file.may_hold("_batch", number, number)] == [4, 4, 4]
+    with lake.tables.settings({"spark.sql.files.openCostInBytes": "16m"}):
+        load_batch(lake.tables, lake.landing, rules, replace(claimed, generation=1), fetched_bytes=0, again=True)
+    found = snapshot(lake.tables.logs, ("bronze", "debts")).files
+    assert [file.rows for file in found if file.may_hold("_batch", number, number)] == [4, 4, 4], "loaded again"
 
 
 def test_thousands_of_messages_that_wait_are_one_batch(lake: Lake, sqs: Any) -> None:

@@ -15,6 +15,7 @@ from resources.tables import WRITTEN_ANEW, LakeTables
 
 KEYED = ("silver", "keyed")
 PLAIN = ("ops", "plain")
+BRONZE = ("bronze", "events")
 
 
 @pytest.fixture
@@ -72,6 +73,20 @@ def test_hidden_rows_are_out_of_the_files_and_no_other_file_is_written(tables: L
     version = after.version
     keep_present_version(tables, *KEYED)
     assert state(tables, KEYED).version == version, "nothing was to do"
+
+
+def test_an_event_that_came_twice_has_its_other_file_left_as_it_is(tables: LakeTables) -> None:
+    """As in bronze: the same key, position and digest, by another object."""
+    tables.ensure(*BRONZE, "_key STRING, _seq BIGINT, _digest BIGINT, _object STRING")
+    for name in ("first", "second"):
+        append(tables, BRONZE, "CAST(id AS STRING) AS _key", "id AS _seq", "id AS _digest", f"'{name}' AS _object")
+    hide(tables, BRONZE, "_object = 'first' AND _seq = 3")
+    [whole] = [file.name for file in state(tables, BRONZE).files if not file.hidden]
+    rows = seen(tables, BRONZE)
+    keep_present_version(tables, *BRONZE)
+    assert seen(tables, BRONZE) == rows
+    assert whole in state(tables, BRONZE).names
+    assert [file.hidden for file in state(tables, BRONZE).files] == [0, 0]
 
 
 def test_a_lone_file_of_a_partition_whose_rows_are_alike(tables: LakeTables) -> None:

@@ -21,6 +21,7 @@ from resources.ports import free_port
 from resources.spark import close_session, open_session
 from resources.spark_server.commands import prepare
 from resources.spark_server.layout import default_layout
+from resources.spark_server.scratch import in_use
 
 
 def test_a_delta_table_in_a_folder_is_written_and_read(spark: SparkSession, lake_uri: str) -> None:
@@ -72,16 +73,19 @@ def test_a_server_whose_lifeline_is_cut_leaves_no_process(cloud: Emulator, tmp_p
 
 
 def test_a_killed_command_takes_its_server_with_it_and_no_client_waits_for_it(cloud: Emulator, tmp_path: Path) -> None:
+    """And its scratch folder is in use for as long as Java lives."""
     port = free_port()
     server = serve({**os.environ, **cloud.environment(), "LAKE_URI": ""}, tmp_path, port)
     assert server.stdout is not None
     server.stdout.readline()
     java = psutil.Process(server.pid).children()[0]
     session = open_session(f"sc://127.0.0.1:{port}")
+    assert in_use(tmp_path / str(port))
     server.kill()
     server.wait(10)
     gone, _ = psutil.wait_procs([java], timeout=30)
     assert gone
+    assert not in_use(tmp_path / str(port))
     close(server)
     begun = time.monotonic()
     close_session(session)

@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -190,7 +189,7 @@ def test_vacuum_ends_what_is_older_than_is_kept_and_nothing_else(
     assert snapshot(logs, THINGS, with_vector).names <= logs.files(THINGS)
 
     set_properties(tables, *THINGS, {"delta.deletedFileRetentionDuration": "interval 0 seconds"})
-    [done] = vacuum_tables(opened, logs, [THINGS], timedelta(0))
+    [done] = vacuum_tables(opened, logs, [THINGS])
     assert (done.before.waste, done.after.waste, done.after.files) == (done.before.files - 1, 0, 1)
     assert per_batch(tables) == now
     gone = snapshot(logs, THINGS, with_vector).names - logs.files(THINGS)

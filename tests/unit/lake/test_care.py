@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
+
+import pytest
 
 from lake_assets.care.lanes import HISTORY, INGEST, every_table, lanes
 from lake_assets.care.look import Bounds, look
 from lake_assets.care.properties import _lacks
-from lake_assets.care.vacuum import _is_over
+from lake_assets.care.vacuum import _is_over, kept, wasteful
 from lake_assets.gold.load import load_gold
 from lake_assets.raw.lake import tables_of
 from publisher.contracts import load_contracts
-from resources.delta_log import Stored
+from resources.delta_log import DeltaLogs, Stored
 from resources.delta_snapshot import LiveFile, Snapshot
 from resources.table_schema import UPKEEP
 
@@ -60,6 +65,46 @@ def test_waste_is_old_by_its_writing_and_by_when_it_went() -> None:
     assert _is_over(gone, "never committed", old, week), "nobody remembers when it went, if ever it was there"
     assert not _is_over(gone, "yesterday", old, week), "what was there yesterday can be read for six days more"
     assert not _is_over(gone, "being written", new, week)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (None, timedelta(days=7)),
+        ("interval 30 days", timedelta(days=30)),
+        ("INTERVAL 1 week", timedelta(days=7)),
+        ("interval 0 seconds", timedelta(0)),
+        ("2 days 12 hours", timedelta(days=2, hours=12)),
+        ("interval 99999999999 weeks", timedelta.max),
+        ("interval 1 month", timedelta(days=7)),
+        ("interval soon", timedelta(days=7)),
+    ],
+)
+def test_a_table_says_how_long_its_files_are_kept(said: str | None, expected: timedelta) -> None:
+    assert kept({} if said is None else {"delta.deletedFileRetentionDuration": said}) == expected
+
+
+def test_what_a_table_keeps_for_longer_is_no_waste_and_what_it_keeps_for_less_is(tmp_path: Path) -> None:
+    """Else the lake would be closed every night for nothing, or a file stay for longer than was asked."""
+    logs, log = DeltaLogs(tmp_path.as_uri()), tmp_path / "silver" / "debts" / "_delta_log"
+    log.mkdir(parents=True)
+    gone = log.parent / "gone.parquet"
+    gone.write_bytes(b"rows")
+    for days, said, waste in (
+        (8, "7 days", 1),
+        (8, "30 days", 0),
+        (31, "30 days", 1),
+        (2, "7 days", 0),
+        (2, "interval 1 day", 1),
+    ):
+        at = time.time() - days * DAY
+        os.utime(gone, (at, at))
+        actions = [
+            {"metaData": {"configuration": {"delta.deletedFileRetentionDuration": said}}},
+            {"remove": {"path": gone.name, "deletionTimestamp": int(at * 1000)}},
+        ]
+        (log / f"{0:020d}.json").write_text("\n".join(map(json.dumps, actions)))
+        assert sum(each.waste for each in wasteful(logs, [TABLE])) == waste, f"gone for {days} days, {said}"
 
 
 def test_a_table_gets_what_it_lacks_and_keeps_what_an_operator_set() -> None:

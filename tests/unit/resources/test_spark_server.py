@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from resources.errors import SetUpFailed
-from resources.spark_server import aot, jvm, process_file
+from resources.errors import ServerFailed, SetUpFailed
+from resources.ports import free_port
+from resources.spark_server import aot, jvm, process_file, server
 from resources.spark_server.jvm import Jvm, find_jvm
 from resources.spark_server.layout import Layout
 from resources.spark_server.options import Workers, java_options, spark_settings, worker_java_options
+from resources.spark_server.scratch import in_use
+from resources.spark_server.server import SparkServer
 
 ENVIRONMENT = {
     "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
@@ -135,3 +141,125 @@ def test_a_process_file_of_a_dead_process_is_no_server(tmp_path: Path) -> None:
     assert process_file.read(layout) is None
     process_file.path(layout).write_text("{")
     assert process_file.read(layout) is None
+
+
+def idle_java(folder: Path) -> Jvm:
+    """A Java that does nothing until it is ended."""
+    path = folder / "idle"
+    path.write_text("#!/bin/sh\nexec sleep 100\n")
+    path.chmod(0o755)
+    return Jvm(path, 25, "25")
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    made = Layout(tmp_path / "state")
+    made.jars.mkdir(parents=True)
+    (made.jars / "a.jar").write_bytes(b"1")
+    return made
+
+
+def spill(folder: Path) -> Path:
+    """What a server that was killed leaves: rows that it had written to disk."""
+    spilled = folder / "blockmgr-1" / "0a" / "rdd_1_0"
+    spilled.parent.mkdir(parents=True, exist_ok=True)
+    spilled.write_bytes(b"rows")
+    return spilled
+
+
+def test_a_server_that_starts_empties_what_killed_ones_left_and_nothing_of_a_living_one(layout: Layout, tmp_path: Path) -> None:
+    fake, folder = idle_java(tmp_path), layout.server
+    killed, living, again = (SparkServer(layout, fake, port) for port in (free_port(), free_port(), free_port()))
+    killed.start()
+    living.start()
+    try:
+        left, used = spill(folder / str(killed.port)), spill(folder / str(living.port))
+        beside, log = spill(folder / "123"), folder / "server.log"
+        log.write_text("a log")
+        assert killed.pid is not None
+        os.kill(killed.pid, signal.SIGKILL)
+        killed.wait(10)
+        own = spill(folder / str(again.port))
+        again.start()
+        assert [path.exists() for path in (left, own, used)] == [False, False, True]
+        assert [path.exists() for path in (beside, log)] == [True, True], "no server has written there"
+        assert [in_use(folder / str(each.port)) for each in (killed, living, again)] == [False, True, True]
+    finally:
+        for each in (killed, living, again):
+            each.stop()
+
+
+def test_a_folder_whose_java_still_lives_is_not_taken(layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever started it is gone, and it listens no more."""
+    monkeypatch.setattr(server, "STOP_SECONDS", 0.2)
+    port = free_port()
+    with (
+        started(SparkServer(layout, idle_java(tmp_path), port)),
+        pytest.raises(ServerFailed, match="has not ended yet"),
+    ):
+        SparkServer(layout, idle_java(tmp_path), port).start()
+
+
+@contextmanager
+def started(one: SparkServer) -> Iterator[None]:
+    one.start()
+    try:
+        yield
+    finally:
+        one.stop()
+
+
+class Trained:
+    """A server that writes a cache as it ends, or does not."""
+
+    code: int = server.ENDED
+    writes: bytes | None = b"whole"
+
+    def __init__(self, *_: object, extra: Sequence[str], **__: object) -> None:
+        self.making = Path(extra[0].partition("=")[2])
+        self.url = "sc://nowhere"
+
+    def start(self) -> None: ...
+
+    def wait_ready(self) -> None: ...
+
+    def stop(self, _: float) -> int:
+        if self.writes is not None:
+            self.making.write_bytes(self.writes)
+        return self.code
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> type[Trained]:
+    from resources.spark_server import training
+
+    monkeypatch.setattr(aot, "SparkServer", Trained)
+    monkeypatch.setattr(training, "train", lambda *_: None)
+    for name in ("code", "writes"):
+        monkeypatch.setattr(Trained, name, getattr(Trained, name))
+    return Trained
+
+
+def test_a_cache_that_java_was_killed_over_is_not_taken_and_the_next_try_makes_one(
+    layout: Layout, trained: type[Trained]
+) -> None:
+    here = Jvm(Path("java"), 25, "25.0.1")
+    trained.code, trained.writes = -signal.SIGKILL, b"half"
+    assert aot.make_aot_cache(layout, here).startswith("none, as Java did not write one")
+    assert not aot.cache_file(layout, here).exists()
+    trained.code, trained.writes = server.ENDED, b"whole"
+    assert aot.make_aot_cache(layout, here).startswith("made")
+    assert aot.cache_file(layout, here).read_bytes() == b"whole"
+
+
+def test_what_an_earlier_try_was_cut_off_at_is_no_cache(layout: Layout, trained: type[Trained]) -> None:
+    here = Jvm(Path("java"), 25, "25.0.1")
+    cache = aot.cache_file(layout, here)
+    cache.parent.mkdir(parents=True)
+    cache.with_suffix(".making").write_bytes(b"half")
+    trained.writes = None
+    assert aot.make_aot_cache(layout, here).startswith("none")
+    assert not cache.exists()
+    trained.writes = b"whole"
+    assert aot.make_aot_cache(layout, here).startswith("made")
+    assert list(cache.parent.iterdir()) == [cache]
