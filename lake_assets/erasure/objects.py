@@ -79,13 +79,11 @@ Quarantine = Callable[[Iterable[tuple[str, str]]], None]
 """Takes rows of refused values, each an object and a digest, out of quarantine."""
 
 
-def clean(
-    tables: LakeTables, landing: Landing, codes: Codes, loaded: Iterable[str], after_batch: int, quarantine: Quarantine
-) -> Objects:
+def clean(tables: LakeTables, landing: Landing, codes: Codes, loaded: Iterable[str], quarantine: Quarantine) -> Objects:
     """Takes what is theirs out of the landing bucket. `loaded` are the objects that bronze names. Raises SparkFailed."""
     done, ledger = Objects(), _ledger(tables)
     unknown = {seen.key for seen in landing.list(RAW) if seen.etag not in ledger.get(seen.key, {})}
-    wanted = sorted({*loaded, *unknown, *_told_of(tables, after_batch), *(seen.key for seen in landing.list(ERRORS))})
+    wanted = sorted({*loaded, *unknown, *_told_of(tables), *(seen.key for seen in landing.list(ERRORS))})
     with ThreadPoolExecutor(THREADS) as pool:
         for start in range(0, len(wanted), TOGETHER):
             looks = pool.map(lambda key: _look(landing, codes, key, ledger.get(key, {})), wanted[start : start + TOGETHER])
@@ -187,10 +185,10 @@ def _ledger(tables: LakeTables) -> Ledger:
     return found
 
 
-def _told_of(tables: LakeTables, after_batch: int) -> set[str]:
-    """Objects with something in quarantine, or that brought events of persons who had been erased."""
+def _told_of(tables: LakeTables) -> set[str]:
+    """Objects with something in quarantine, or that still hold events which a load dropped."""
     quarantined = tables.read("ops", "quarantine").select("object")
-    dropped = tables.read("ops", "adjustments").where((sf.col("how") == DROPPED) & (sf.col("_batch") > after_batch))
+    dropped = tables.read("ops", "adjustments").where(sf.col("how") == DROPPED)
     with spark_errors("looking for objects to search"):
         return {row.object for row in quarantined.union(dropped.select("_object")).distinct().collect()}
 
