@@ -94,6 +94,7 @@ def erasure_asset(catalog: Catalog) -> dg.AssetsDefinition:
                     catalog.contracts,
                     gold,
                     lambda step: context.log.info("%s", step),
+                    catalog.released,
                 )
             except StillThere as error:  # the tables are whole: others may go on
                 failure = error

@@ -9,7 +9,7 @@ erased it does not ask.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
@@ -22,21 +22,28 @@ from publisher.wire import BUCKETS
 from resources.spark import spark_errors
 from resources.tables import LakeTables
 
-DROPPED, REMOVED = "dropped", "removed"
-"""How an event came to be an adjustment."""
+DROPPED, REMOVED, CLEANED = "dropped", "removed", "cleaned"
+"""How an event came to be an adjustment. One that a load dropped is cleaned once an erasure has cut its line out of the raw object: then no batch reads it any more."""
 
 
 def tell_apart(
-    tables: LakeTables, batch: Batch, events: Mapping[str, DataFrame], *, again: bool = False, kept: Iterable[str] = ()
+    tables: LakeTables,
+    batch: Batch,
+    events: Mapping[str, DataFrame],
+    names: Mapping[str, Sequence[str]],
+    *,
+    again: bool = False,
+    kept: Iterable[str] = (),
 ) -> tuple[dict[str, DataFrame], Counter[str]]:
     """Each entity's rows of bronze without those of erased persons; those are noted, and counted by entity. Repeated, it changes nothing.
 
-    `again`: what was noted of the batch is noted anew, but of the objects that are gone (`kept`), and but what an erasure removed.
+    `names` are all that an entity has had. `again`: what was noted of the batch is noted anew, but of the objects that are gone (`kept`), and but
+    what an erasure removed or cleaned.
     """
     if not batch.erasures or not events:
         return dict(events), Counter()
     erased = sf.broadcast(tables.read("ops", "erased").groupBy("code").agg(sf.max("seq").alias("upto")).where("upto IS NOT NULL"))
-    marked = {entity: _marked(frame, entity, erased) for entity, frame in events.items()}
+    marked = {entity: _marked(frame, names[entity], erased) for entity, frame in events.items()}
     theirs = [
         frame.where("upto IS NOT NULL").select(
             sf.lit(entity).alias("entity"), sf.col("_seq").alias("seq"), sf.col("_digest").alias("digest"),
@@ -69,11 +76,14 @@ def bucket() -> Column:
     return sf.xxhash64("_key").bitwiseAND(sf.lit(BUCKETS - 1))
 
 
-def _marked(frame: DataFrame, entity: str, erased: DataFrame) -> DataFrame:
+def _marked(frame: DataFrame, names: Sequence[str], erased: DataFrame) -> DataFrame:
     """Adds `upto`, for an event that is theirs: by its person, or by its key where it names no person."""
-    of = sf.when(sf.col("_subject").isNull(), digest_column(entity, sf.col("_key"))).otherwise(
-        digest_column(PERSON, sf.col("_subject"))
-    )
-    joined = frame.withColumn("code", of).join(erased, "code", "left")
+    nobody, present, *former = sf.col("_subject").isNull(), *names
+    of = sf.when(nobody, digest_column(present, sf.col("_key"))).otherwise(digest_column(PERSON, sf.col("_subject")))
+    joined = frame.withColumn("code", of).join(erased, "code", "left").drop("code")
+    before = erased.withColumnRenamed("upto", "before")
+    for name in former:  # a row's digest holds the name that its entity had when it was erased
+        by_former = joined.withColumn("code", sf.when(nobody, digest_column(name, sf.col("_key")))).join(before, "code", "left")
+        joined = by_former.withColumn("upto", sf.greatest("upto", "before")).drop("code", "before")
     theirs = (sf.col("_seq") <= sf.col("upto")) | sf.expr(IS_DELETE)
-    return joined.withColumn("upto", sf.when(theirs, sf.col("upto"))).drop("code")
+    return joined.withColumn("upto", sf.when(theirs, sf.col("upto")))

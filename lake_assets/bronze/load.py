@@ -26,7 +26,7 @@ from lake_assets.raw.session import SMALL_BYTES, interpreted
 from lake_assets.transforms import schemas
 from lake_assets.transforms.events import typed_events, typed_records
 from lake_assets.transforms.fields import Rules
-from lake_assets.transforms.rules import TOLD
+from lake_assets.transforms.rules import TOLD, all_names
 from resources.landing import Landing
 from resources.tables import LakeTables
 
@@ -106,7 +106,8 @@ def _load(
             replacing.refuse_loss(accepted, of)
             write = replacing.write
         events = {e: typed_events(of(e), rules[e], batch.number) for e in accepted if e not in TOLD}
-        events, erased = tell_apart(tables, batch, events, again=again, kept=lines.kept)
+        names = {entity: all_names(rules, entity) for entity in events}
+        events, erased = tell_apart(tables, batch, events, names, again=again, kept=lines.kept)
         jobs: list[Callable[[], None]] = []
         for entity in accepted:
             if entity in TOLD:

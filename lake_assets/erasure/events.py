@@ -8,9 +8,10 @@ process: the events of the erased, without what they say.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
+from itertools import chain
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
@@ -66,15 +67,16 @@ class Going:
         return {event.key: event.upto for event in self.events if event.upto is not None and event.key not in self.living}
 
 
-def find(tables: LakeTables, entity: str, pending: Pending) -> Going:
-    """What goes of one entity. Raises SparkFailed."""
+def find(tables: LakeTables, names: Sequence[str], pending: Pending) -> Going:
+    """What goes of one entity; `names` are all that it has had, the present one first. Raises SparkFailed."""
+    entity = names[0]
     rows = [(code, asked.upto, asked.what) for code, asked in pending.items()]
     asked = sf.broadcast(tables.spark.createDataFrame(rows, "code STRING, upto BIGINT, what STRING").coalesce(1))
     bronze = tables.read("bronze", entity)
     persons, keys = asked.where(sf.col("what") == PERSON_ASKED), asked.where(sf.col("what") != PERSON_ASKED)
     # Each is a digest of every row of bronze: only what was asked for is looked for.
     by = [(persons, digest_column(PERSON, sf.col("_subject")))] if any(row[2] == PERSON_ASKED for row in rows) else []
-    by += [(keys, digest_column(entity, sf.col("_key")))] if any(row[2] != PERSON_ASKED for row in rows) else []
+    by += [(keys, digest_column(name, sf.col("_key"))) for name in names if any(row[2] != PERSON_ASKED for row in rows)]
     with spark_errors(f"looking for the rows of erased persons in {entity}"):
         theirs = [bronze.select("_key", digest.alias("code")).join(wanted, "code").select("_key") for wanted, digest in by]
         found = reduce(DataFrame.union, theirs).distinct().collect()
@@ -89,7 +91,7 @@ def find(tables: LakeTables, entity: str, pending: Pending) -> Going:
             .collect()
         )
     return judge(
-        entity,
+        names,
         [
             Met(
                 row._key, row._subject, row._seq, row._digest, row._op, row.bucket, row._object, row._batch,
@@ -101,16 +103,16 @@ def find(tables: LakeTables, entity: str, pending: Pending) -> Going:
     )  # fmt: skip
 
 
-def judge(entity: str, met: Iterable[Met], pending: Pending) -> Going:
-    """Which of the events go, from all events of the rows that they are of."""
+def judge(names: Sequence[str], met: Iterable[Met], pending: Pending) -> Going:
+    """Which of the events go, from all events of the rows that they are of. `names` are all that their entity has had, the present one first."""
     by_key: dict[str, list[Met]] = {}
     for event in met:
         by_key.setdefault(event.key, []).append(event)
     going: list[Met] = []
     living, parts = set(), {}
     for key, events in by_key.items():
-        digest = row_digest(entity, key)
-        asked = pending[digest].upto if digest in pending else None
+        digests = [row_digest(name, key) for name in names]
+        asked = max((pending[each].upto or 0 for each in digests if each in pending), default=None)
         uptos = [event.upto for event in events if event.upto is not None]
         somebody_elses = any(event.subject is not None and not event.theirs for event in events)
         of_row = asked if asked is not None else (None if somebody_elses else max(uptos, default=None))
@@ -118,10 +120,12 @@ def judge(entity: str, met: Iterable[Met], pending: Pending) -> Going:
         mine = [_of_row(event, of_row) if event.upto is None else event for event in events]
         gone = [event for event in mine if event.theirs]
         going += gone
+        if not gone:  # all of it is of later, when its person had come back: it stays as it is
+            continue
         if len(gone) < len(events):
             living.add(key)
         elif of_row is not None:
-            parts[digest] = of_row
+            parts[digests[0]] = of_row
     every = [event for events in by_key.values() for event in events if event.subject is not None and event.upto is not None]
     persons = {str(event.subject): event.upto or 0 for event in every if event.theirs}
     returned = {str(event.subject) for event in every if event.subject in persons and not event.theirs}
@@ -132,8 +136,8 @@ def _of_row(event: Met, upto: int | None) -> Met:
     return Met(event.key, event.subject, event.seq, event.digest, event.op, event.bucket, event.object, event.batch, upto)
 
 
-def codes_of(found: Mapping[str, Going], pending: Pending) -> Codes:
-    """What to look for in bytes: codes as far as bronze names them, digests where it does not."""
+def codes_of(found: Mapping[str, Going], pending: Pending, names: Mapping[str, Sequence[str]]) -> Codes:
+    """What to look for in bytes: codes as far as bronze names them, digests where it does not. `names` are all that each entity has had."""
     known: dict[str, int] = {}
     named: set[str] = set()
     for entity, going in found.items():
@@ -141,8 +145,8 @@ def codes_of(found: Mapping[str, Going], pending: Pending) -> Codes:
         named |= {person_digest(code) for code in going.persons}
         for key, upto in going.gone_keys.items():
             known.setdefault(key, upto)
-            named.add(row_digest(entity, key))
+            named |= {row_digest(name, key) for name in names[entity]}
     unknown = {code: asked for code, asked in pending.items() if code not in named}
     persons = {code: asked.upto or 0 for code, asked in unknown.items() if asked.what == PERSON_ASKED}
     rows = {code: asked.upto or 0 for code, asked in unknown.items() if asked.what != PERSON_ASKED}
-    return Codes(known, persons, rows, tuple(found))
+    return Codes(known, persons, rows, tuple(chain.from_iterable(names.values())))

@@ -88,14 +88,13 @@ def clean(
     landing: Landing,
     codes: Codes,
     loaded: Iterable[str],
-    after_batch: int,
     quarantine: Quarantine,
     began: datetime,
 ) -> Objects:
     """Takes what is theirs out of the landing bucket. `loaded` are the objects that bronze names; the first try `began` then. Raises SparkFailed."""
     done, ledger = Objects(), _ledger(tables)
     unknown = {seen.key for seen in landing.list(RAW) if seen.etag not in ledger.get(seen.key, {})}
-    wanted = sorted({*loaded, *unknown, *_told_of(tables, after_batch), *(seen.key for seen in landing.list(ERRORS))})
+    wanted = sorted({*loaded, *unknown, *_told_of(tables), *(seen.key for seen in landing.list(ERRORS))})
     with ThreadPoolExecutor(THREADS) as pool:
         for start in range(0, len(wanted), TOGETHER):
             looks = pool.map(lambda key: _look(landing, codes, key, ledger.get(key, {})), wanted[start : start + TOGETHER])
@@ -208,10 +207,10 @@ def _registered_since(tables: LakeTables, began: datetime) -> set[str]:
         return {row.object for row in rows.select("object").distinct().collect()}
 
 
-def _told_of(tables: LakeTables, after_batch: int) -> set[str]:
-    """Objects with something in quarantine, or that brought events of persons who had been erased."""
+def _told_of(tables: LakeTables) -> set[str]:
+    """Objects with something in quarantine, or that still hold events which a load dropped."""
     quarantined = tables.read("ops", "quarantine").select("object")
-    dropped = tables.read("ops", "adjustments").where((sf.col("how") == DROPPED) & (sf.col("_batch") > after_batch))
+    dropped = tables.read("ops", "adjustments").where(sf.col("how") == DROPPED)
     with spark_errors("looking for objects to search"):
         return {row.object for row in quarantined.union(dropped.select("_object")).distinct().collect()}
 

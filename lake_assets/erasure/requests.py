@@ -7,7 +7,7 @@ A request has no position yet; the erasure that takes it up gives it one. It is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
@@ -53,13 +53,16 @@ def waiting(tables: LakeTables) -> int:
         return len(_waiting(tables))
 
 
-def from_events(tables: LakeTables, contracts: Mapping[str, Contract], after_batch: int, upto_batch: int) -> Pending:
-    """What the erase events of these batches name, each with its highest position."""
+def from_events(
+    tables: LakeTables, contracts: Mapping[str, Contract], after_batch: int, upto_batch: int, again: Collection[int] = ()
+) -> Pending:
+    """What the erase events of these batches name, and of those that were loaded `again`, each with its highest position."""
     found: list[DataFrame] = []
+    looked_at = sf.col("_batch").between(after_batch + 1, upto_batch)
+    if again:
+        looked_at = looked_at | sf.col("_batch").isin(*again)
     for entity in contracts:
-        events = tables.read("bronze", entity).where(
-            sf.col("_batch").between(after_batch + 1, upto_batch) & (sf.col("_op") == ERASE)
-        )
+        events = tables.read("bronze", entity).where(looked_at & (sf.col("_op") == ERASE))
         row, person = digest_column(entity, sf.col("_key")), digest_column(PERSON, sf.col("_subject"))
         what = sf.when(sf.col("_subject").isNull(), ROW_ASKED).otherwise(PERSON_ASKED)
         found.append(events.select(sf.coalesce(person, row).alias("code"), what.alias("what"), sf.col("_seq").alias("seq")))
@@ -96,11 +99,15 @@ def done(tables: LakeTables) -> Pending:
         return {row.code: Asked(row.seq, row.what) for row in _rows(tables).where("erasure IS NOT NULL").collect()}
 
 
-def settle(tables: LakeTables, erasure: int) -> None:
-    """Marks all that waits as done by an erasure, one row a digest."""
-    number = sf.when(sf.bool_or(sf.col("erasure").isNull()), sf.lit(erasure)).otherwise(sf.max("erasure")).cast("bigint")
-    whole = _rows(tables).groupBy("code").agg(
-        sf.max_by("what", "seq").alias("what"), sf.max("seq").alias("seq"), sf.min("asked_at").alias("asked_at"), number.alias("erasure")
+def settle(tables: LakeTables, taken: Iterable[str], erasure: int) -> None:
+    """Marks what an erasure has taken up as done, one row a digest. Who was asked for meanwhile waits on."""
+    codes = tables.spark.createDataFrame([(code,) for code in sorted(set(taken))], "code STRING").coalesce(1)
+    rows = _rows(tables).join(sf.broadcast(codes.withColumn("taken", sf.lit(True))), "code", "left")
+    waits = sf.col("erasure").isNull() & sf.col("taken").isNull()
+    number = sf.when(sf.bool_or(sf.col("erasure").isNull()), sf.lit(erasure)).otherwise(sf.max("erasure"))
+    whole = rows.withColumn("waits", waits).groupBy("code", "waits").agg(
+        sf.max_by("what", sf.coalesce("seq", sf.lit(0))).alias("what"), sf.max("seq").alias("seq"), sf.min("asked_at").alias("asked_at"),
+        sf.when(~sf.first("waits"), number).cast("bigint").alias("erasure"),
     )  # fmt: skip
     with spark_errors("noting what was erased"):
         tables.overwrite("ops", "erased", whole.select(*(name for name, *_ in schemas.ERASED)).coalesce(1))

@@ -17,13 +17,14 @@ Each step finds what it did before. After bronze has forgotten a code, it is kno
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pyspark.sql import functions as sf
 
+from lake_assets.bronze.erased import CLEANED, DROPPED, REMOVED
 from lake_assets.erasure import objects, proof, receipt, requests
 from lake_assets.erasure import tables as steps
 from lake_assets.erasure.codes import Codes
@@ -33,7 +34,9 @@ from lake_assets.erasure.receipt import Receipt
 from lake_assets.raw import progress
 from lake_assets.raw.batches import ERASURES, finished_below
 from lake_assets.silver.current import OpenTables
+from lake_assets.silver.history import REPLAYED, read_replayed
 from publisher.contracts import Contract
+from publisher.contracts.lasting import names_of
 from resources.errors import ResourceError
 from resources.landing import Landing
 from resources.spark import spark_errors
@@ -41,6 +44,9 @@ from resources.tables import LakeTables
 
 LOOKED = "erase events"
 """The progress up to which batch erase events were carried out."""
+
+LOOKED_AGAIN = "erase events of replays"
+"""The progress up to which replay (its generation) they were carried out of batches that were loaded again."""
 
 THREADS = 4
 CONTROLS = 2
@@ -67,14 +73,14 @@ class StillThere(ResourceError):
 
 @dataclass(frozen=True)
 class Due:
-    """What there is to do: `looked` is up to which batch erase events have been carried out."""
+    """What there is to do: erase events are to be carried out up to batch `upto`, and of batches that were loaded again up to generation `replayed`."""
 
-    looked: int
     upto: int
+    replayed: int
     named: requests.Pending
     waiting: int
     late: bool
-    """Batches since have brought events of persons who had been erased: their raw objects must be cleaned."""
+    """Batches have brought events of persons who had been erased: their raw objects must be cleaned, or were by an earlier try."""
 
     begun: bool
     """An erasure has begun and is not through."""
@@ -85,12 +91,17 @@ class Due:
 
 def due(tables: LakeTables, contracts: Mapping[str, Contract]) -> Due:
     """Whether anybody waits to be erased. Its cost is that of the batches since the last time."""
-    known = progress.find_some(tables, (LOOKED, ERASURES))
-    looked, upto = (known[LOOKED].position or 0 if LOOKED in known else 0), finished_below(tables)
-    named = requests.from_events(tables, contracts, looked, upto)
+    known = progress.find_some(tables, (LOOKED, LOOKED_AGAIN, ERASURES, REPLAYED))
+    looked, seen = ((known[name].position or 0) if name in known else 0 for name in (LOOKED, LOOKED_AGAIN))
+    upto, replayed = finished_below(tables), read_replayed(known.get(REPLAYED))
+    again = [batch for batch, generation in replayed.items() if generation > seen and batch <= looked]
+    named = requests.from_events(tables, contracts, looked, upto, again)
+    begun, late = _unfinished(known), sf.col("how") == DROPPED
+    if begun is not None:
+        late = late | ((sf.col("how") == CLEANED) & (sf.col("erasure") == begun.position))
     with spark_errors("looking for late events of erased persons"):
-        late = not tables.read("ops", "adjustments").where((sf.col("how") == "dropped") & (sf.col("_batch") > looked)).isEmpty()
-    return Due(looked, upto, named, requests.waiting(tables), late, _unfinished(known) is not None)
+        is_late = not tables.read("ops", "adjustments").where(late).isEmpty()
+    return Due(upto, max([seen, *replayed.values()]), named, requests.waiting(tables), is_late, begun is not None)
 
 
 def erase(
@@ -100,11 +111,15 @@ def erase(
     contracts: Mapping[str, Contract],
     build_gold: Build,
     step: Step = lambda _: None,
+    released: Iterable[Contract] = (),
 ) -> Receipt | None:
     """Carries out what waits; None where nothing does. The lake is closed to all others, and no batch is pending.
 
+    `released` are all versions that were ever released: they say which names an entity has had.
     Raises StillThere and SearchIsBlind when it cannot be proven, and whatever fails; repeated, it goes on.
     """
+    every = [*contracts.values(), *released]
+    names = {entity: names_of(entity, every) for entity in contracts}
     with open_tables("erasure") as tables:
         wanted = due(tables, contracts)
         if not wanted:
@@ -113,23 +128,19 @@ def erase(
         number, began = _begin(tables)
         pending = requests.take_up(tables, wanted.named, _last_position(tables, contracts))
         step("events")
-        found = _find(open_tables, contracts, pending) if pending else {}
+        found = _find(open_tables, names, pending) if pending else {}
         pending = requests.note_parts(tables, {c: upto for each in found.values() for c, upto in each.parts.items()}, pending)
         # Whoever was erased before is looked for only where something came of them since: by digests, that takes long.
-        codes = codes_of(found, pending | requests.done(tables) if wanted.late else pending)
+        codes = codes_of(found, requests.done(tables) | pending if wanted.late else pending, names)
         steps.adjust(tables, found, number)
         _check_sight(tables, lake_uri, found, codes)
         step("objects")
         loaded = {event.object for going in found.values() for event in going.events}
         cleaned = objects.clean(
-            tables,
-            landing,
-            codes,
-            loaded,
-            wanted.looked,
-            lambda values: steps.remove_from_quarantine(tables, values, number),
-            began,
+            tables, landing, codes, loaded, lambda values: steps.remove_from_quarantine(tables, values, number), began
         )
+        if wanted.late:
+            steps.note_cleaned(tables, number)
         step("silver")
         _from_tables(open_tables, contracts, found, number, step)
         step("gold")
@@ -157,8 +168,9 @@ def erase(
         )  # fmt: skip
         receipt.write(tables, told)
         step("settle")
-        requests.settle(tables, number)
-        progress.write(tables, LOOKED, position=wanted.upto, note=str(number))
+        requests.settle(tables, pending, number)
+        through = progress.Progress(LOOKED, wanted.upto, str(number))
+        progress.write_all(tables, [through, progress.Progress(LOOKED_AGAIN, wanted.replayed, None)])
         return told
 
 
@@ -184,13 +196,13 @@ def _last_position(tables: LakeTables, contracts: Mapping[str, Contract]) -> int
     return max(filter(None, highest), default=0)
 
 
-def _find(open_tables: OpenTables, contracts: Mapping[str, Contract], pending: requests.Pending) -> dict[str, Going]:
+def _find(open_tables: OpenTables, names: Mapping[str, Sequence[str]], pending: requests.Pending) -> dict[str, Going]:
     def one(entity: str) -> tuple[str, Going]:
         with open_tables(f"erasure/find/{entity}") as tables:
-            return entity, find(tables, entity, pending)
+            return entity, find(tables, names[entity], pending)
 
     with ThreadPoolExecutor(THREADS) as pool:
-        return dict(pool.map(one, contracts))
+        return dict(pool.map(one, names))
 
 
 def _check_sight(tables: LakeTables, lake_uri: str, found: Mapping[str, Going], codes: Codes) -> None:
@@ -249,4 +261,4 @@ def _removed(open_tables: OpenTables, touched: Iterable[tuple[str, str]], number
 
 def _count_events(tables: LakeTables, number: int) -> int:
     with spark_errors("counting the adjustments"):
-        return tables.read("ops", "adjustments").where(sf.col("erasure") == number).count()
+        return tables.read("ops", "adjustments").where((sf.col("erasure") == number) & (sf.col("how") == REMOVED)).count()

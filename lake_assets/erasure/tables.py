@@ -14,7 +14,7 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
-from lake_assets.bronze.erased import REMOVED
+from lake_assets.bronze.erased import CLEANED, DROPPED, REMOVED
 from lake_assets.erasure.events import Going
 from lake_assets.silver.history import NEEDED
 from lake_assets.transforms import schemas
@@ -45,6 +45,15 @@ def adjust(tables: LakeTables, found: Mapping[str, Going], erasure: int) -> None
         with spark_errors("noting the adjustments"):
             frame = tables.spark.createDataFrame(rows, schemas.struct(schemas.ADJUSTMENTS)).coalesce(1)
             frame.write.format("delta").mode("append").save(tables.path("ops", "adjustments"))
+
+
+def note_cleaned(tables: LakeTables, erasure: int) -> None:
+    """Notes that the lines which loads had dropped are in no raw object any more. Repeated, it changes nothing."""
+    statement = (
+        f"UPDATE {tables.sql_name('ops', 'adjustments')} SET how = '{CLEANED}', erasure = {int(erasure)} WHERE how = '{DROPPED}'"  # noqa: S608
+    )
+    with spark_errors("noting what was cleaned"):
+        tables.spark.sql(statement).collect()
 
 
 def remove_from_silver(tables: LakeTables, contract: Contract, going: Going, erasure: int) -> None:

@@ -3,7 +3,7 @@
 Belongs here: the lists, and what is left out. Not here: versions (`checkpoints.py`).
 
 Left out, whatever is rolled back: the ledger (no object is lost: its batches wait again), the progress (it is set, not restored), contracts, checkpoints, what gold has ever
-shown (what people have seen stays seen), and all that an erasure has written.
+shown (what people have seen stays seen), and all that an erasure has written: of `ops/adjustments` goes only what a load has noted.
 """
 
 from __future__ import annotations

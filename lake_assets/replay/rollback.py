@@ -18,7 +18,9 @@ from datetime import UTC, datetime, timedelta
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
+from lake_assets.bronze.erased import DROPPED
 from lake_assets.completeness.verify import NAME as COMPLETENESS
+from lake_assets.erasure.run import LOOKED
 from lake_assets.gold.model import GoldTable
 from lake_assets.gold.refreshes import definition, noted, remember
 from lake_assets.raw import generation, progress
@@ -105,6 +107,7 @@ def roll_back(
             _note(tables, known)
             planned = plan(tables, logs, contracts, list(gold), to, rebuild=known.why)
             rows = _tables(open_tables, tables, contracts, gold, planned, tell)
+        _take_back_drops(tables, planned)
         _set_progress(tables, contracts, planned)
         number = _checkpoints(tables, logs, contracts, gold, planned, known.generation)
         progress.write(tables, UNDER_WAY)
@@ -196,6 +199,13 @@ def _show_again(tables: LakeTables, table: GoldTable, version: int) -> None:
         )
 
 
+def _take_back_drops(tables: LakeTables, planned: Plan) -> None:
+    """The events of erased persons that the later batches did not load are met again. What an erasure has written stays."""
+    later = f"how = '{DROPPED}' AND _batch > {planned.upto_batch}"
+    with spark_errors(f"cutting ops/adjustments after batch {planned.upto_batch}"):
+        tables.spark.sql(f"DELETE FROM {tables.sql_name('ops', 'adjustments')} WHERE {later}").collect()  # noqa: S608 (a number)
+
+
 def _set_progress(tables: LakeTables, contracts: Sequence[Contract], planned: Plan) -> None:
     """Where everything is now: the batches after the checkpoint wait, and what depends on them is looked at again."""
     with interpreted(tables.spark):
@@ -206,6 +216,9 @@ def _set_progress(tables: LakeTables, contracts: Sequence[Contract], planned: Pl
             written = ("silver", f"{contract.entity}_history") in anew or ("silver", contract.entity) in anew
             upto = planned.upto_batch if written else planned.history_upto
             progress.write(tables, history_progress(contract.entity), position=upto)
+        looked = progress.read(tables, LOOKED)
+        if looked is not None and (looked.position or 0) > planned.upto_batch:
+            progress.write(tables, LOOKED, position=planned.upto_batch, note=looked.note)  # what was refused then may load now
         progress.write(tables, COMPLETENESS, note="{}")  # its chains begin anew; what agreed is not compared again
         progress.write(tables, FINGERPRINT, note="")  # RESTORE takes back columns, too: the next run adds them
 

@@ -51,6 +51,11 @@ def rules_of(contracts: Mapping[str, Contract], released: Iterable[Contract] = (
     return rules
 
 
+def all_names(rules: Rules, entity: str) -> tuple[str, ...]:
+    """The names that an entity has had, the present one first."""
+    return (entity, *(was for was, now in rules[MANIFEST].renamed if now == entity))
+
+
 def former_versions(contract: Contract, released: Iterable[Contract]) -> list[Contract]:
     """What was released of an entity before the contract in force and can still arrive, the newest first."""
     released = list(released)

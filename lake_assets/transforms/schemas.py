@@ -188,8 +188,12 @@ ADJUSTMENTS: Columns = [
     ("digest", "integer", "XXH64 (seed 42) of its line, as bronze had it."),
     ("bucket", "integer", "In which of 256 parts of its entity the row was, as in `ops/states`."),
     ("upto", "integer", "Up to which position its person is erased."),
-    ("how", "string", "removed (an erasure took it out of bronze) or dropped (a batch brought it later, and did not load it)."),
-    ("erasure", "integer", "Which erasure removed it."),
+    (
+        "how",
+        "string",
+        "removed (an erasure took it out of bronze), dropped (a batch brought it later, and did not load it) or cleaned (it was dropped, and an erasure has cut it out of the raw object).",
+    ),
+    ("erasure", "integer", "Which erasure removed or cleaned it."),
     ("_object", "string", "The raw object that brought it."),
     _BATCH,
 ]
