@@ -192,12 +192,9 @@ def test_a_server_that_starts_empties_what_killed_ones_left_and_nothing_of_a_liv
 def test_a_folder_whose_java_still_lives_is_not_taken(layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever started it is gone, and it listens no more."""
     monkeypatch.setattr(server, "STOP_SECONDS", 0.2)
-    port = free_port()
-    with (
-        started(SparkServer(layout, idle_java(tmp_path), port)),
-        pytest.raises(ServerFailed, match="has not ended yet"),
-    ):
-        SparkServer(layout, idle_java(tmp_path), port).start()
+    fake, port = idle_java(tmp_path), free_port()
+    with started(SparkServer(layout, fake, port)), pytest.raises(ServerFailed, match="has not ended yet"):
+        SparkServer(layout, fake, port).start()
 
 
 @contextmanager
