@@ -20,9 +20,14 @@ dev: $(READY) $(SPARK)  ## Keep it all running with live traffic; the Dagster UI
 test: $(READY) $(SPARK)  ## Run the tests.
 	@exec $(BIN)/python -m pytest -q -n 2 --dist loadgroup $(ARGS)
 
-faults: $(READY) $(SPARK)  ## Break everything many times: 10,000 steps of the invariant's machine, 200 relays, 50 runs of the lake and an erasure killed, 50 increments compacted, a key rotated.
+# What is compiled only for large work, on small: each outcome must be the same.
+COMPILED := $(addprefix tests/integration/lake/test_,fast_path.py bad_input.py any_order.py rollback.py)
+
+faults: $(READY) $(SPARK)  ## Break everything many times: 10,000 steps of the invariant's machine, 200 relays, 50 runs of the lake and an erasure killed, 50 increments compacted, a key rotated; then the lake's tests compiled, and on a cluster.
 	@FAULT_STEPS=$${FAULT_STEPS:-10000} FAULT_ROUNDS=$${FAULT_ROUNDS:-200} $(BIN)/python -m pytest -q -n0 tests/faults tests/integration/lake/test_erasure.py tests/integration/lake/test_any_order.py $(ARGS)
 	@FAULT_ROUNDS=$${FAULT_ROUNDS:-200} $(BIN)/python -m pytest -q -n0 -m long tests/integration --ignore tests/integration/lake/test_erasure.py $(ARGS)
+	@PUSHLAKE_TEST_COMPILED=1 $(BIN)/python -m pytest -q -n0 $(COMPILED) $(ARGS)
+	@PUSHLAKE_TEST_CLUSTER=1 $(BIN)/python -m pytest -q -n0 tests/integration/lake $(ARGS)
 
 check: $(READY)  ## Lint, types, import rules, contracts and the Dagster definitions.
 	@$(BIN)/ruff check .

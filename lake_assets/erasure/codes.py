@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -69,10 +69,12 @@ class Codes:
     rows: Mapping[str, int] = field(default_factory=dict)
     entities: tuple[str, ...] = ()
 
-    def without(self, codes: Iterable[str]) -> Codes:
-        """The same, but some of the known ones: of persons who came back."""
-        left = set(codes)
-        return replace(self, known={code: upto for code, upto in self.known.items() if code not in left})
+    def without(self, back: Collection[str]) -> Codes:
+        """The same, but some codes and digests: of persons who came back."""
+        known, persons, rows = (
+            {each: upto for each, upto in of.items() if each not in back} for of in (self.known, self.persons, self.rows)
+        )
+        return replace(self, known=known, persons=persons, rows=rows)
 
     def among(self, tokens: Iterable[str]) -> dict[str, int]:
         """Those of `tokens` that are looked for, each with its position."""

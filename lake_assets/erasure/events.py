@@ -19,6 +19,7 @@ from pyspark.sql import functions as sf
 from lake_assets.bronze.erased import bucket
 from lake_assets.erasure.codes import PERSON, Codes, digest_column, is_theirs, person_digest, row_digest
 from lake_assets.erasure.requests import PERSON_ASKED, Pending
+from lake_assets.transforms.winners import is_delete
 from resources.spark import spark_errors
 from resources.tables import LakeTables
 
@@ -150,3 +151,21 @@ def codes_of(found: Mapping[str, Going], pending: Pending, names: Mapping[str, S
     persons = {code: asked.upto or 0 for code, asked in unknown.items() if asked.what == PERSON_ASKED}
     rows = {code: asked.upto or 0 for code, asked in unknown.items() if asked.what != PERSON_ASKED}
     return Codes(known, persons, rows, tuple(chain.from_iterable(names.values())))
+
+
+def came_back(tables: LakeTables, names: Sequence[str], codes: Codes) -> set[str]:
+    """Digests, of those that are looked for by one, of whom bronze still has something written: it is of after they were erased, and stays. Raises SparkFailed.
+
+    Asked once bronze has lost what goes. `names` are all that the entity has had, the present one first.
+    """
+    written = tables.read("bronze", names[0]).where(~is_delete())
+    looked_for = [(codes.persons, digest_column(PERSON, sf.col("_subject")))]
+    looked_for += [(codes.rows, digest_column(name, sf.col("_key"))) for name in names]
+    found: set[str] = set()
+    for digests, of in looked_for:
+        if digests:
+            asked = tables.spark.createDataFrame(sorted(digests.items()), "code STRING, upto BIGINT").coalesce(1)
+            later = written.select(of.alias("code"), "_seq").join(sf.broadcast(asked), "code").where("_seq > upto")
+            with spark_errors(f"looking for persons who came back in {names[0]}"):
+                found |= {row.code for row in later.select("code").distinct().collect()}
+    return found

@@ -28,7 +28,7 @@ from lake_assets.bronze.erased import CLEANED, DROPPED, REMOVED
 from lake_assets.erasure import objects, proof, receipt, requests
 from lake_assets.erasure import tables as steps
 from lake_assets.erasure.codes import Codes
-from lake_assets.erasure.events import Going, codes_of, find
+from lake_assets.erasure.events import Going, came_back, codes_of, find
 from lake_assets.erasure.files import LakeFile, lake_files, vacuum
 from lake_assets.erasure.receipt import Receipt
 from lake_assets.raw import progress
@@ -152,7 +152,8 @@ def erase(
         step("proof")
         returned = {code for going in found.values() for code in going.returned}
         # Codes of persons who came back stand in what was written of them since.
-        searched = proof.search(lake_files(lake_uri), landing, codes.without(returned))
+        back = returned | _came_back(open_tables, names, codes)
+        searched = proof.search(lake_files(lake_uri), landing, codes.without(back))
         if searched.hits:
             raise StillThere(number, searched.hits)
         step("receipt")
@@ -203,6 +204,19 @@ def _find(open_tables: OpenTables, names: Mapping[str, Sequence[str]], pending: 
 
     with ThreadPoolExecutor(THREADS) as pool:
         return dict(pool.map(one, names))
+
+
+def _came_back(open_tables: OpenTables, names: Mapping[str, Sequence[str]], codes: Codes) -> set[str]:
+    """Of those who are looked for by digest; of the others bronze has told it before."""
+    if not (codes.persons or codes.rows):
+        return set()
+
+    def one(entity: str) -> set[str]:
+        with open_tables(f"erasure/back/{entity}") as tables:
+            return came_back(tables, names[entity], codes)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return set().union(*pool.map(one, names))
 
 
 def _check_sight(tables: LakeTables, lake_uri: str, found: Mapping[str, Going], codes: Codes) -> None:

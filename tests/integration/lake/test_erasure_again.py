@@ -34,6 +34,9 @@ from tests.unit.lake.make_events import pseudonym
 NEWER = "9.0.0"
 """A version that the lake comes to know later."""
 
+BACK = 0
+"""Erased with FIRST, and written again since."""
+
 GONE = (FIRST, SECOND, OTHER, DEBTS + FIRST)
 
 
@@ -75,11 +78,13 @@ def story(lake: Lake, few: dict[str, Contract]) -> Story:
 
     lake.land("first.gz", [about(rules, "customers", n, n, 10 + n) for n in range(6)] + [about(rules, "debts", DEBTS + 1, 1, 21)])
     told.ingest()
-    lake.land("asked.gz", [about(rules, "customers", FIRST, FIRST, 30, "erase"), newer(SECOND, 31, "erase")])
+    erased = [about(rules, "customers", n, n, seq, "erase") for n, seq in ((FIRST, 30), (BACK, 32))]
+    lake.land("asked.gz", [*erased, newer(SECOND, 31, "erase")])
     told.ingest()
     receipts = [told.erase(ask)]
     waited.append(requests.waiting(tables))
-    lake.land("late.gz", [newer(FIRST, 28, "update"), about(rules, "customers", LATER, LATER, 41, "update")])
+    later = [about(rules, "customers", n, n, seq, "update") for n, seq in ((LATER, 41), (BACK, 44))]
+    lake.land("late.gz", [newer(FIRST, 28, "update"), *later])
     told.ingest()
     receipts.append(told.erase())
     waited.append(requests.waiting(tables))
@@ -108,10 +113,16 @@ def story(lake: Lake, few: dict[str, Contract]) -> Story:
 
 def test_who_is_asked_for_while_an_erasure_runs_waits_for_the_next(story: Story) -> None:
     assert story.waited[:2] == [1, 0]
-    assert [each and each.people for each in story.receipts[:2]] == [1, 1]
+    assert [each and each.people for each in story.receipts[:2]] == [2, 1]
     assert pseudonym(OTHER) not in repr(story.rows["bronze/customers"])
     [asked] = story.told.lake.tables.read("ops", "erased").where(f"code = '{person_digest(pseudonym(OTHER))}'").collect()
     assert asked.erasure == 2
+
+
+def test_who_came_back_stays_and_no_later_erasure_takes_it_for_unproven(story: Story) -> None:
+    """The second one searches for all who were ever erased, by digest."""
+    assert all(story.receipts)
+    assert pseudonym(BACK) in repr(story.rows["silver/customers"])
 
 
 def test_a_batch_with_late_events_that_loads_again_after_a_rollback_counts_them_once(story: Story) -> None:
@@ -130,7 +141,7 @@ def test_whom_a_replayed_batch_names_is_erased_and_what_it_drops_is_cleaned(stor
 
 def test_what_an_erasure_has_cleaned_is_not_counted_when_its_batch_loads_again(story: Story) -> None:
     assert [(each.batch, each.conservation.read, each.conservation.erased) for each in story.replayed] == [
-        (2, 0, 0), (3, 1, 0), (4, 1, 0)
+        (2, 0, 0), (3, 2, 0), (4, 1, 0)
     ]  # fmt: skip
     assert (story.again.read, story.again.erased, story.again.holds) == (1, 0, True)
     assert story.rows_again == story.rows
