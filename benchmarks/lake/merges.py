@@ -27,7 +27,7 @@ KEYS = 500
 ROWS = (1_000, 100_000, 2_000_000, 8_000_000)
 VECTORS = "delta.enableDeletionVectors"
 ANEW_UPTO = 100_000
-"""Rows up to which it is measured without vectors as well: of 2 million each such MERGE takes the better part of a minute."""
+"""Rows up to which it is measured without vectors as well: into 2 million such a MERGE takes a minute and more."""
 FIRST = 100_000_000
 
 
