@@ -40,11 +40,12 @@ def ledger_metadata(result: LedgerResult) -> dict[str, dg.MetadataValue | int]:
 
 def notified_check(found: Found) -> dg.AssetCheckResult:
     """Whether notifications tell of what lands: the alarm for a queue that misses some of it, or in a quiet lake all of it."""
+    told_of_none = found.objects > 1 and found.by_listing == found.objects
     said = f"of {found.objects:,} objects of the last day the listing alone found {found.by_listing:,}"
     return dg.AssetCheckResult(
         asset_key=OBJECTS,
         check_name="notified",
-        passed=found.by_listing <= FEW and not found.by_listing == found.objects > 1,
+        passed=found.by_listing <= FEW and not told_of_none,
         severity=dg.AssetCheckSeverity.WARN,
         description=said,
         metadata={"objects": found.objects, "found by listing": found.by_listing, "allowed": FEW},

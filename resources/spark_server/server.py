@@ -85,9 +85,8 @@ class SparkServer:
             arguments = scratch / scratches.ARGUMENTS
             arguments.write_text("\n".join(map(_quoted, self._arguments(scratch))) + "\n")
             output = self._log.open("ab") if self._log else None
-            to = (
-                output or sys.stderr
-            )  # standard output is for the command that started us: Java's own warnings go there by default
+            # Standard output is for the command that started us: Java's own warnings go there by default.
+            to = output or sys.stderr
             self._process = subprocess.Popen(
                 [str(self._jvm.java), f"@{arguments}"],
                 stdin=subprocess.DEVNULL,
